@@ -1,0 +1,1 @@
+//! SQLite: assets, jobs, uploads, chunks, search.

@@ -1,0 +1,1 @@
+//! The write path: upload, probe, transcode, package, pin.

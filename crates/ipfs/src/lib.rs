@@ -1,0 +1,1 @@
+//! The embedded IPFS node: swarm, UnixFS, block access.

@@ -1,0 +1,1 @@
+//! Supervision, shutdown order, backoff, clock.

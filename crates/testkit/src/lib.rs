@@ -1,0 +1,1 @@
+//! Fakes, fixtures and a sandbox for nodes: development only.

@@ -1,0 +1,1 @@
+//! The HTTP read path: IPFS gateway and playback.

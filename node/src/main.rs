@@ -1,0 +1,2 @@
+//! cidcast: a media host in one binary.
+fn main() {}
