@@ -10,7 +10,7 @@ use ulid::Ulid;
 use crate::Timestamp;
 
 /// An id did not parse.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ParseIdError {
     /// Not 26 characters of Crockford base32.
     #[error("`{0}` is not an id: expected 26 characters such as 01j9z3k5v8q2w4e6r7t9y0a1b2")]
@@ -111,10 +111,12 @@ impl FromStr for RootCid {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Cid::try_from(text).map(Self).map_err(|source| ParseIdError::NotACid {
-            text: text.chars().take(128).collect(),
-            source,
-        })
+        Cid::try_from(text)
+            .map(Self)
+            .map_err(|source| ParseIdError::NotACid {
+                text: text.chars().take(128).collect(),
+                source,
+            })
     }
 }
 
@@ -128,7 +130,7 @@ mod tests {
         #[test]
         fn an_asset_id_reads_back_what_it_prints(ms in 0u64..(1 << 48), random: u128) {
             let id = AssetId::from_parts(Timestamp::from_millis(ms), random);
-            prop_assert_eq!(id.to_string().parse::<AssetId>(), Ok(id));
+            prop_assert_eq!(id.to_string().parse::<AssetId>().ok(), Some(id));
         }
 
         #[test]
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn only_the_printed_spelling_is_an_id() {
-        let id = AssetId::from_parts(Timestamp::from_millis(1), 7).to_string();
+        let id = AssetId::from_parts(Timestamp::from_millis(1), u128::MAX).to_string();
         assert!(id.to_uppercase().parse::<AssetId>().is_err());
     }
 }

@@ -22,7 +22,10 @@ impl Timestamp {
 
     /// This time moved later by `span`, stopping at the end of time.
     pub fn after(self, span: std::time::Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -49,7 +52,10 @@ impl Micros {
     }
 
     /// In seconds, for display and for ffmpeg arguments of limited precision.
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 µs, which is 285 years")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact below 2^53 µs, which is 285 years"
+    )]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
