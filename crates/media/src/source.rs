@@ -50,6 +50,12 @@ pub struct VideoTrack {
     pub pixel_format: String,
     /// Average bits per second if the file says so.
     pub bitrate: Option<u64>,
+    /// When its first frame is shown, counted from [`SourceMedia::start`].
+    #[serde(default)]
+    pub start: Micros,
+    /// Its length from its first frame if the file says so; the sound may be longer or shorter.
+    #[serde(default)]
+    pub duration: Option<Micros>,
 }
 
 /// An audio track.
