@@ -1,0 +1,236 @@
+//! Values that have the right type and still cannot be used.
+
+use std::fmt;
+
+use super::{Config, Token};
+
+/// One unusable value: the key, what is wrong with it, what to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    key: String,
+    problem: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.problem)
+    }
+}
+
+/// What x264 calls its speeds, fastest first.
+const PRESETS: [&str; 9] = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+];
+
+/// Everything in `config` that cannot be used; empty if it is fine.
+pub(crate) fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = Findings(Vec::new());
+    check_api(config, &mut findings);
+    check_gateway(config, &mut findings);
+    check_swarm(config, &mut findings);
+    check_upload(config, &mut findings);
+    check_transcode(config, &mut findings);
+    findings.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn unless(&mut self, fine: bool, key: impl Into<String>, problem: impl Into<String>) {
+        if !fine {
+            self.0.push(Finding {
+                key: key.into(),
+                problem: problem.into(),
+            });
+        }
+    }
+}
+
+fn check_api(config: &Config, findings: &mut Findings) {
+    let api = &config.api;
+    findings.unless(
+        api.listen.ip().is_loopback() || !api.tokens.is_empty(),
+        "api.listen",
+        format!(
+            "{} is reachable from other machines but no token is configured: run `cidcast token \
+             new`, or listen on 127.0.0.1",
+            api.listen
+        ),
+    );
+    for (index, token) in api.tokens.iter().enumerate() {
+        check_token(index, token, findings);
+    }
+    for host in &api.allowed_hosts {
+        check_host("api.allowed_hosts", host, findings);
+    }
+    for origin in &api.allowed_origins {
+        findings.unless(
+            is_origin(origin),
+            "api.allowed_origins",
+            format!(
+                "`{origin}` is not an origin: write scheme and host, such as https://example.org"
+            ),
+        );
+    }
+    findings.unless(
+        api.max_connections > 0,
+        "api.max_connections",
+        "must be at least 1",
+    );
+    check_request_timeout(config, findings);
+}
+
+fn check_request_timeout(config: &Config, findings: &mut Findings) {
+    findings.unless(
+        !config.api.request_timeout.duration().is_zero(),
+        "api.request_timeout",
+        "must be longer than 0s",
+    );
+}
+
+fn check_token(index: usize, token: &Token, findings: &mut Findings) {
+    let key = format!("api.tokens[{index}]");
+    let hex = token.sha256.len() == 64 && token.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+    findings.unless(
+        !token.name.trim().is_empty(),
+        format!("{key}.name"),
+        "must not be empty",
+    );
+    findings.unless(
+        hex,
+        format!("{key}.sha256"),
+        "must be the SHA-256 of the token, 64 hexadecimal digits: run `cidcast token new`",
+    );
+    findings.unless(
+        !token.scopes.is_empty(),
+        format!("{key}.scopes"),
+        "a token without scopes may do nothing: write [read], [write] or [admin]",
+    );
+}
+
+fn check_gateway(config: &Config, findings: &mut Findings) {
+    let gateway = &config.gateway;
+    for host in gateway.allowed_hosts.iter().filter(|host| *host != "*") {
+        check_host("gateway.allowed_hosts", host, findings);
+    }
+    if let Some(url) = &gateway.public_url {
+        findings.unless(
+            is_base_url(url),
+            "gateway.public_url",
+            format!("`{url}` is not usable: write it as https://video.example.org, without a slash at the end"),
+        );
+    }
+    findings.unless(
+        gateway.max_connections > 0,
+        "gateway.max_connections",
+        "must be at least 1",
+    );
+}
+
+fn check_swarm(config: &Config, findings: &mut Findings) {
+    let swarm = &config.swarm;
+    for address in &swarm.listen {
+        findings.unless(
+            address.starts_with("/ip4/") || address.starts_with("/ip6/"),
+            "swarm.listen",
+            format!(
+                "`{address}` is not a multiaddress to listen on, such as /ip4/0.0.0.0/tcp/4747"
+            ),
+        );
+    }
+    for address in &swarm.bootstrap {
+        findings.unless(
+            address.starts_with('/') && address.contains("/p2p/"),
+            "swarm.bootstrap",
+            format!("`{address}` must be a multiaddress that ends in /p2p/<peer id>"),
+        );
+    }
+}
+
+fn check_upload(config: &Config, findings: &mut Findings) {
+    let upload = &config.upload;
+    findings.unless(
+        upload.max_bytes.bytes() > 0,
+        "upload.max_bytes",
+        "must be more than 0 B",
+    );
+    findings.unless(
+        upload.expire_after.duration().as_secs() >= 60,
+        "upload.expire_after",
+        "must be at least 1m, or nobody can resume an upload",
+    );
+}
+
+fn check_transcode(config: &Config, findings: &mut Findings) {
+    let transcode = &config.transcode;
+    findings.unless(
+        transcode.parallel != Some(0),
+        "transcode.parallel",
+        "must be at least 1, or null for as many as the processor has cores",
+    );
+    findings.unless(
+        PRESETS.contains(&transcode.preset.as_str()),
+        "transcode.preset",
+        format!(
+            "`{}` is not an x264 preset: use one of {}",
+            transcode.preset,
+            PRESETS.join(", ")
+        ),
+    );
+    findings.unless(transcode.crf <= 51, "transcode.crf", "must be 0 to 51");
+    findings.unless(transcode.nice <= 19, "transcode.nice", "must be 0 to 19");
+    findings.unless(
+        (144..=4320).contains(&transcode.max_short_side),
+        "transcode.max_short_side",
+        "must be 144 to 4320 pixels",
+    );
+    findings.unless(
+        !transcode.max_duration.duration().is_zero(),
+        "transcode.max_duration",
+        "must be longer than 0s",
+    );
+    findings.unless(
+        !transcode.probe_timeout.duration().is_zero(),
+        "transcode.probe_timeout",
+        "must be longer than 0s",
+    );
+    findings.unless(config.ingest.jobs > 0, "ingest.jobs", "must be at least 1");
+}
+
+fn check_host(key: &str, host: &str, findings: &mut Findings) {
+    let fine = !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'));
+    findings.unless(
+        fine,
+        key,
+        format!("`{host}` is not a host name: write it without scheme or path, such as media.example.org"),
+    );
+}
+
+fn is_origin(text: &str) -> bool {
+    rest_of_url(text).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+}
+
+fn is_base_url(text: &str) -> bool {
+    rest_of_url(text).is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && !rest.ends_with('/')
+            && !rest.contains(['?', '#'])
+    })
+}
+
+fn rest_of_url(text: &str) -> Option<&str> {
+    text.strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+}
