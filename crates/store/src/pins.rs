@@ -1,0 +1,55 @@
+//! Pins: who wants which DAG kept, and who may have its blocks.
+
+mod changes;
+mod database;
+mod holder;
+
+use cid::Cid;
+
+pub(crate) use changes::NewPin;
+pub(crate) use database::{Database, Totals};
+pub use holder::{Holder, ParseHolderError};
+
+/// Who may have the blocks of a pin. A block under several pins is open to the widest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Audience {
+    /// Members of the cluster.
+    Members,
+    /// Anyone.
+    Anyone,
+}
+
+/// One recursive pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// Who wants it.
+    pub holder: Holder,
+    /// The root of the DAG.
+    pub root: Cid,
+    /// Who may have its blocks.
+    pub audience: Audience,
+    /// How many blocks it has, each counted once.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What a pin covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PinSummary {
+    /// How many blocks, each counted once.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What removing pins did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unpinned {
+    /// Pins removed.
+    pub pins: u64,
+    /// Blocks that no pin refers to any more; they are deleted in the background.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}

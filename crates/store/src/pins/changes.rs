@@ -1,0 +1,265 @@
+//! Changes to pins: each is one durable transaction.
+
+use cid::Cid;
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::database::{
+    BYTES, DOOMED, GENERATION, LISTS, PINS, REFS, TOTALS, audience_code, audience_of,
+};
+use super::{Audience, Database, Holder, PinSummary, Unpinned};
+use crate::error::DatabaseError;
+use crate::key::BlockKey;
+
+/// A DAG that was walked and is on disk.
+#[derive(Debug)]
+pub(crate) struct NewPin {
+    pub(crate) root: Cid,
+    /// Each block once, with its size in bytes.
+    pub(crate) blocks: Vec<(BlockKey, u32)>,
+}
+
+impl NewPin {
+    pub(crate) fn summary(&self) -> PinSummary {
+        PinSummary {
+            blocks: self.blocks.len() as u64,
+            bytes: self.blocks.iter().map(|(_, bytes)| u64::from(*bytes)).sum(),
+        }
+    }
+}
+
+/// What happens to each block of a pin.
+#[derive(Clone, Copy)]
+enum Change {
+    Remove { was_open: bool },
+    Open,
+    Restrict,
+}
+
+type Refs<'txn> = Table<'txn, &'static [u8], (u32, u32, u32)>;
+
+impl Database {
+    /// Saves pins, all or none. One that exists already only takes the new audience.
+    pub(crate) fn add(
+        &self,
+        holder: &Holder,
+        audience: Audience,
+        pins: &[NewPin],
+    ) -> Result<(), DatabaseError> {
+        self.write(|txn| {
+            for pin in pins {
+                let root = pin.root.to_bytes();
+                if !change_audience(txn, (holder.as_str(), &root), audience)? {
+                    insert(txn, (holder.as_str(), &root), audience, pin)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes who may have the blocks of a holder's pins; how many pins there are.
+    pub(crate) fn set_audience(
+        &self,
+        holder: &Holder,
+        audience: Audience,
+    ) -> Result<u64, DatabaseError> {
+        self.write(|txn| {
+            let roots = roots_of(txn, holder)?;
+            for root in &roots {
+                change_audience(txn, (holder.as_str(), root), audience)?;
+            }
+            Ok(roots.len() as u64)
+        })
+    }
+
+    /// Removes one pin of a holder, or all; blocks without a pin become doomed.
+    pub(crate) fn remove(
+        &self,
+        holder: &Holder,
+        root: Option<&Cid>,
+    ) -> Result<Unpinned, DatabaseError> {
+        self.write(|txn| {
+            let roots = match root {
+                Some(root) => vec![root.to_bytes()],
+                None => roots_of(txn, holder)?,
+            };
+            let mut unpinned = Unpinned::default();
+            for root in &roots {
+                remove_one(txn, (holder.as_str(), root), &mut unpinned)?;
+            }
+            Ok(unpinned)
+        })
+    }
+
+    /// Remembers blocks that may be unwanted.
+    pub(crate) fn doom(&self, keys: &[BlockKey]) -> Result<(), DatabaseError> {
+        self.write(|txn| {
+            let generation = next_generation(txn)?;
+            let mut doomed = txn.open_table(DOOMED)?;
+            for key in keys {
+                doomed.insert(key.to_bytes().as_slice(), generation)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets doomed blocks that were dealt with, unless they were doomed again since.
+    pub(crate) fn forget_doomed(&self, batch: &[(BlockKey, u64)]) -> Result<(), DatabaseError> {
+        self.write(|txn| {
+            let mut doomed = txn.open_table(DOOMED)?;
+            for (key, generation) in batch {
+                let key = key.to_bytes();
+                let now = doomed.get(key.as_slice())?.map(|row| row.value());
+                if now == Some(*generation) {
+                    doomed.remove(key.as_slice())?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn insert(
+    txn: &WriteTransaction,
+    key: (&str, &[u8]),
+    audience: Audience,
+    pin: &NewPin,
+) -> Result<(), redb::Error> {
+    let mut blocks = pin.blocks.clone();
+    // Neighbours in the tree are written together.
+    blocks.sort_unstable();
+    let mut refs = txn.open_table(REFS)?;
+    let (mut list, mut fresh) = (Vec::new(), 0);
+    let open_more = u32::from(audience == Audience::Anyone);
+    for (block, bytes) in &blocks {
+        let block = block.to_bytes();
+        let row = refs.get(block.as_slice())?.map(|row| row.value());
+        fresh += row.map_or(u64::from(*bytes), |_| 0);
+        let (count, open, bytes) = row.unwrap_or((0, 0, *bytes));
+        refs.insert(block.as_slice(), (count + 1, open + open_more, bytes))?;
+        list.extend_from_slice(&block);
+    }
+    let summary = pin.summary();
+    txn.open_table(LISTS)?.insert(key, list.as_slice())?;
+    txn.open_table(PINS)?.insert(
+        key,
+        (audience_code(audience), summary.blocks, summary.bytes),
+    )?;
+    add_bytes(txn, |bytes| bytes + fresh)
+}
+
+/// Whether the pin exists; if so it has this audience now.
+fn change_audience(
+    txn: &WriteTransaction,
+    key: (&str, &[u8]),
+    audience: Audience,
+) -> Result<bool, redb::Error> {
+    let mut pins = txn.open_table(PINS)?;
+    let Some((code, blocks, bytes)) = pins.get(key)?.map(|row| row.value()) else {
+        return Ok(false);
+    };
+    if audience_of(code) != audience {
+        pins.insert(key, (audience_code(audience), blocks, bytes))?;
+        let change = match audience {
+            Audience::Anyone => Change::Open,
+            Audience::Members => Change::Restrict,
+        };
+        let mut refs = txn.open_table(REFS)?;
+        for block in list_of(txn, key)? {
+            apply(&mut refs, &block, change)?;
+        }
+    }
+    Ok(true)
+}
+
+fn remove_one(
+    txn: &WriteTransaction,
+    key: (&str, &[u8]),
+    unpinned: &mut Unpinned,
+) -> Result<(), redb::Error> {
+    let Some((code, ..)) = txn.open_table(PINS)?.remove(key)?.map(|row| row.value()) else {
+        return Ok(());
+    };
+    let list = list_of(txn, key)?;
+    txn.open_table(LISTS)?.remove(key)?;
+    let generation = next_generation(txn)?;
+    let mut refs = txn.open_table(REFS)?;
+    let mut doomed = txn.open_table(DOOMED)?;
+    let change = Change::Remove {
+        was_open: audience_of(code) == Audience::Anyone,
+    };
+    let mut freed = 0;
+    for block in &list {
+        if let Some(bytes) = apply(&mut refs, block, change)? {
+            doomed.insert(block.as_slice(), generation)?;
+            unpinned.blocks += 1;
+            freed += u64::from(bytes);
+        }
+    }
+    unpinned.pins += 1;
+    unpinned.bytes += freed;
+    add_bytes(txn, |bytes| bytes.saturating_sub(freed))
+}
+
+/// Changes a block's counts; its size if it lost its last pin.
+fn apply(refs: &mut Refs<'_>, block: &[u8], change: Change) -> Result<Option<u32>, redb::Error> {
+    let Some((count, open, bytes)) = refs.get(block)?.map(|row| row.value()) else {
+        return Ok(None);
+    };
+    let (count, open) = match change {
+        Change::Open => (count, open + 1),
+        Change::Restrict => (count, open.saturating_sub(1)),
+        Change::Remove { was_open } => (
+            count.saturating_sub(1),
+            open.saturating_sub(u32::from(was_open)),
+        ),
+    };
+    if count == 0 {
+        refs.remove(block)?;
+        return Ok(Some(bytes));
+    }
+    refs.insert(block, (count, open, bytes))?;
+    Ok(None)
+}
+
+fn roots_of(txn: &WriteTransaction, holder: &Holder) -> Result<Vec<Vec<u8>>, redb::Error> {
+    let first: (&str, &[u8]) = (holder.as_str(), &[]);
+    let mut roots = Vec::new();
+    for row in txn.open_table(PINS)?.range(first..)? {
+        let (key, _) = row?;
+        if key.value().0 != holder.as_str() {
+            break;
+        }
+        roots.push(key.value().1.to_vec());
+    }
+    Ok(roots)
+}
+
+/// The multihashes of a pin's blocks, which stand one after another in its row.
+fn list_of(txn: &WriteTransaction, key: (&str, &[u8])) -> Result<Vec<Vec<u8>>, redb::Error> {
+    let table = txn.open_table(LISTS)?;
+    let Some(row) = table.get(key)? else {
+        return Ok(Vec::new());
+    };
+    let mut rest = row.value();
+    let mut blocks = Vec::new();
+    while !rest.is_empty() {
+        let hash = cid::multihash::Multihash::<64>::read(&mut rest)
+            .map_err(|e| redb::Error::Corrupted(format!("block list of a pin: {e}")))?;
+        blocks.push(hash.to_bytes());
+    }
+    Ok(blocks)
+}
+
+fn next_generation(txn: &WriteTransaction) -> Result<u64, redb::Error> {
+    let mut totals = txn.open_table(TOTALS)?;
+    let next = totals.get(GENERATION)?.map_or(0, |row| row.value()) + 1;
+    totals.insert(GENERATION, next)?;
+    Ok(next)
+}
+
+fn add_bytes(txn: &WriteTransaction, change: impl FnOnce(u64) -> u64) -> Result<(), redb::Error> {
+    let mut totals = txn.open_table(TOTALS)?;
+    let bytes = totals.get(BYTES)?.map_or(0, |row| row.value());
+    totals.insert(BYTES, change(bytes))?;
+    Ok(())
+}
