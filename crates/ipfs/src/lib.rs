@@ -1,1 +1,21 @@
-//! The embedded IPFS node: swarm, UnixFS, block access.
+//! The embedded IPFS node: block access, UnixFS, and the libp2p swarm.
+//!
+//! [`Blocks`] is how everything above the store reads blocks. [`unixfs::add`] turns bytes and
+//! trees of links into blocks by the `unixfs-v1-2025` profile, so that `ipfs add -r` of the same
+//! files gives the same root CID; [`unixfs::read`] walks paths, lists directories and streams byte
+//! ranges of any UnixFS DAG. [`swarm`] runs rust-ipfs for its transports, identify, ping, DHT and
+//! gossip.
+//!
+//! What this crate never does: it decides nothing about visibility, pins or allocation; it does
+//! not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay, resolver or
+//! router that the settings do not name.
+//!
+//! Invariants: a DAG from outside costs at most the bounds written in [`unixfs::read`] and ends in
+//! an error, never in a panic; the root CID is a pure function of names and bytes; the node's key
+//! file is either whole or absent.
+
+mod blocks;
+pub mod swarm;
+pub mod unixfs;
+
+pub use blocks::{BlockError, Blocks};

@@ -1,0 +1,150 @@
+//! Files: chunks become raw leaves, leaves become a balanced tree.
+
+use std::io::{self, Read};
+
+use cid::Cid;
+use cidcast_store::{InFlight, PutError, Store};
+use rust_unixfs::file::adder::{BalancedCollector, Chunker, FileAdder};
+
+use super::{AddError, Block, FileLink, put};
+
+/// Length of every leaf but the last one.
+pub const CHUNK_BYTES: usize = 1 << 20;
+/// Children of every full file node.
+pub const WIDTH: usize = 1024;
+
+/// Builds one file from bytes pushed in any portions.
+pub struct FileBuilder {
+    adder: FileAdder,
+    last: Option<Cid>,
+    bytes: u64,
+    dag_bytes: u64,
+}
+
+impl Default for FileBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FileBuilder {
+    /// An empty file.
+    pub fn new() -> Self {
+        Self::with_layout(CHUNK_BYTES, WIDTH)
+    }
+
+    fn with_layout(chunk_bytes: usize, width: usize) -> Self {
+        let adder = FileAdder::builder()
+            .with_chunker(Chunker::Size(chunk_bytes))
+            .with_collector(BalancedCollector::with_branching_factor(width))
+            .build();
+        Self {
+            adder,
+            last: None,
+            bytes: 0,
+            dag_bytes: 0,
+        }
+    }
+
+    /// Appends `bytes` to the file and returns the blocks that this completed. Portions of
+    /// [`CHUNK_BYTES`] are copied least.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Vec<Block> {
+        let mut done = Vec::new();
+        while !bytes.is_empty() {
+            let (blocks, taken) = self.adder.push(bytes);
+            done.extend(blocks.map(block));
+            self.bytes += taken as u64;
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+        self.count(&done);
+        done
+    }
+
+    /// Ends the file: the remaining blocks, and the link to its root, which is the last block that
+    /// was ever returned.
+    pub fn finish(mut self) -> (Vec<Block>, FileLink) {
+        let adder = std::mem::take(&mut self.adder);
+        let rest: Vec<_> = adder.finish().map(block).collect();
+        self.count(&rest);
+        let link = FileLink {
+            // Every file ends in a block: an empty one has an empty leaf.
+            cid: self.last.unwrap_or_default(),
+            bytes: self.bytes,
+            dag_bytes: self.dag_bytes,
+        };
+        (rest, link)
+    }
+
+    fn count(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            self.last = Some(block.cid);
+            self.dag_bytes += block.data.len() as u64;
+        }
+    }
+}
+
+fn block((cid, data): (Cid, Vec<u8>)) -> Block {
+    let data = data.into();
+    Block { cid, data }
+}
+
+/// Adds bytes as a file.
+///
+/// # Errors
+///
+/// [`PutError`] if the store does not take a block.
+pub fn add_bytes(store: &Store, guard: &InFlight, bytes: &[u8]) -> Result<FileLink, PutError> {
+    let mut file = FileBuilder::new();
+    put(store, guard, &file.push(bytes))?;
+    let (rest, link) = file.finish();
+    put(store, guard, &rest)?;
+    Ok(link)
+}
+
+/// Adds everything that `reader` yields as a file. Holds one chunk in memory.
+///
+/// # Errors
+///
+/// [`AddError::Read`] if reading fails, [`AddError::Put`] if the store does not take a block;
+/// blocks that were put stay until `guard` is dropped and the store sweeps.
+pub fn add_reader(
+    store: &Store,
+    guard: &InFlight,
+    reader: impl Read,
+) -> Result<FileLink, AddError> {
+    build(reader, AddError::Read, |blocks| {
+        put(store, guard, blocks).map_err(AddError::Put)
+    })
+}
+
+/// What [`add_reader`] would return, without storing anything.
+///
+/// # Errors
+///
+/// The reader's error.
+pub fn cid_of_reader(reader: impl Read) -> io::Result<FileLink> {
+    build(reader, |error| error, |_| Ok(()))
+}
+
+fn build<E>(
+    mut reader: impl Read,
+    unread: impl Fn(io::Error) -> E,
+    mut take: impl FnMut(&[Block]) -> Result<(), E>,
+) -> Result<FileLink, E> {
+    let mut file = FileBuilder::new();
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    loop {
+        chunk.clear();
+        let read = (&mut reader)
+            .take(CHUNK_BYTES as u64)
+            .read_to_end(&mut chunk)
+            .map_err(&unread)?;
+        take(&file.push(&chunk))?;
+        if read < CHUNK_BYTES {
+            break;
+        }
+    }
+    let (rest, link) = file.finish();
+    take(&rest)?;
+    Ok(link)
+}
