@@ -1,6 +1,6 @@
 //! An asset as the rest of the node sees it, and what goes in to make or change one.
 
-use cidcast_media::plan::Plan;
+use cidcast_media::plan::{Plan, PlanKey};
 use cidcast_media::source::SourceMedia;
 use cidcast_types::{AssetId, AssetState, Cid, RootCid, Timestamp, Visibility};
 
@@ -31,10 +31,14 @@ pub struct Asset {
     pub next_attempt_at: Option<Timestamp>,
     /// The uploaded file.
     pub source: Source,
-    /// What the probe found, once it has run.
+    /// What the probe found, once it has run. A document that this version does not read counts
+    /// as none: the source is probed again.
     pub media: Option<SourceMedia>,
-    /// What will be encoded, once it is known.
+    /// What will be encoded, once it is known. While the job is not settled a plan of another
+    /// [`PLAN_VERSION`](cidcast_media::plan::PLAN_VERSION) counts as none: it is made anew.
     pub plan: Option<Plan>,
+    /// The key under which the units of the saved plan are found, whether or not it is readable.
+    pub plan_key: Option<PlanKey>,
     /// The CID of the package, once there is one.
     pub root: Option<RootCid>,
     /// Bytes of all files in the package.

@@ -1,6 +1,6 @@
 //! Jobs: which assets have work to do, and what has become of it.
 
-use cidcast_media::plan::{Plan, PlanKey};
+use cidcast_media::plan::Plan;
 use cidcast_media::source::SourceMedia;
 use cidcast_types::{AssetId, AssetState, RootCid, Timestamp};
 use sqlx::sqlite::SqliteQueryResult;
@@ -250,20 +250,6 @@ impl Catalog {
         .execute(&mut *write)
         .await?;
         settle(write, id, &done).await
-    }
-
-    /// The key of an asset's plan, if it has one.
-    ///
-    /// # Errors
-    /// See [`CatalogError`].
-    pub async fn plan_key(&self, id: &AssetId) -> Result<Option<PlanKey>, CatalogError> {
-        let id = id.to_string();
-        let key = sqlx::query_scalar!("SELECT plan_key FROM assets WHERE id = ?", id)
-            .fetch_optional(&self.reader)
-            .await?;
-        key.flatten()
-            .map(|key| parse("assets.plan_key", &key))
-            .transpose()
     }
 }
 

@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use cidcast_media::plan::Plan;
-use cidcast_types::Timestamp;
+use cidcast_types::{AssetState, Timestamp};
 use serde_json::Value;
+use tracing::warn;
 
 use crate::CatalogError;
 use crate::asset::{Asset, Failure, Permanence, Source};
@@ -32,7 +33,6 @@ pub(crate) struct AssetRow {
     pub(crate) source_cid: String,
     pub(crate) media: Option<String>,
     pub(crate) plan: Option<String>,
-    #[expect(dead_code, reason = "queries compare it; the plan itself is the value")]
     pub(crate) plan_key: Option<String>,
     pub(crate) root: Option<String>,
     pub(crate) package_bytes: Option<i64>,
@@ -42,11 +42,12 @@ pub(crate) struct AssetRow {
 
 impl AssetRow {
     pub(crate) fn into_asset(self) -> Result<Asset, CatalogError> {
+        let state: AssetState = parse("assets.state", &self.state)?;
         Ok(Asset {
+            state,
             id: parse("assets.id", &self.id)?,
             tags: tags_from_json(&self.tags)?,
             visibility: parse("assets.visibility", &self.visibility)?,
-            state: parse("assets.state", &self.state)?,
             progress: narrow(self.progress),
             speed: self.speed.map(narrow),
             failure: failure(
@@ -67,9 +68,12 @@ impl AssetRow {
             },
             media: self
                 .media
-                .map(|json| document("assets.media", &json))
+                .and_then(|json| derived("media", serde_json::from_str(&json))),
+            plan: self.plan.and_then(|json| plan(state, &json)),
+            plan_key: self
+                .plan_key
+                .map(|key| parse("assets.plan_key", &key))
                 .transpose()?,
-            plan: self.plan.map(|json| plan(&json)).transpose()?,
             root: self
                 .root
                 .map(|root| parse("assets.root", &root))
@@ -105,8 +109,18 @@ fn failure(
     })
 }
 
-fn plan(json: &str) -> Result<Plan, CatalogError> {
-    Plan::from_json(json).map_err(|error| unreadable("assets.plan", error))
+/// The plan, if it can still be followed (or, of a settled job, shown).
+fn plan(state: AssetState, json: &str) -> Option<Plan> {
+    if state.is_settled() {
+        return derived("plan", serde_json::from_str(json));
+    }
+    derived("plan", Plan::from_json(json))
+}
+
+/// A document that can be made again from the source: an unreadable one is as good as none.
+fn derived<T, E: std::error::Error>(what: &str, read: Result<T, E>) -> Option<T> {
+    read.inspect_err(|error| warn!(what, %error, "saved document of another version ignored"))
+        .ok()
 }
 
 /// Parses a column of text.
