@@ -5,7 +5,14 @@
 //!
 //! Invariants: the same source description and settings always give the same plan, and the same
 //! measured tracks always give the same playlists, byte for byte; every parser of outside bytes
-//! returns an error rather than panicking.
+//! returns an error rather than panicking, and takes memory in proportion to its input at most.
 
+pub mod asset_json;
+pub mod check;
+pub mod dash;
+pub mod hls;
+pub mod layout;
+pub mod mp4;
+pub mod package;
 pub mod plan;
 pub mod source;

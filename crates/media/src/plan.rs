@@ -6,7 +6,17 @@
 use cidcast_types::{Micros, RenditionName};
 use serde::{Deserialize, Serialize};
 
-use crate::source::Rational;
+use crate::source::{Rational, SourceMedia};
+
+mod audio;
+mod bitrates;
+mod chunks;
+mod key;
+mod ladder;
+mod settings;
+
+pub use key::{ParsePlanKeyError, PlanKey};
+pub use settings::{LadderSettings, SettingsError};
 
 /// Raised whenever the same plan would give other bytes than before.
 pub const PLAN_VERSION: u32 = 1;
@@ -28,7 +38,138 @@ pub struct Plan {
     pub chunks: Vec<ChunkSpan>,
 }
 
-/// How segments are cut: at the first frame at or after every multiple of `duration`.
+impl Plan {
+    /// Plans the encoding of `source` with `encoder` (`ffmpeg 5.1.6 x264 164`).
+    ///
+    /// Nothing is scaled up, every side is even, and the chunks cover the picture track without
+    /// a gap. A source without pictures gets no `video` and no `chunks`.
+    pub fn new(
+        source: &SourceMedia,
+        settings: &LadderSettings,
+        encoder: &str,
+    ) -> Result<Self, PlanError> {
+        settings.check()?;
+        if source.video.is_none() && source.audio.is_empty() {
+            return Err(PlanError::NoTracks);
+        }
+        let (video, segments, chunks) = match &source.video {
+            None => (
+                Vec::new(),
+                SegmentRule::of_time(settings.segment),
+                Vec::new(),
+            ),
+            Some(track) => {
+                let video = ladder::renditions(track, settings)?;
+                let segments = chunks::segment_rule(track, settings);
+                let spans = chunks::spans(track, source.duration, &segments, settings)?;
+                (video, segments, spans)
+            }
+        };
+        Ok(Self {
+            version: PLAN_VERSION,
+            encoder: encoder.to_owned(),
+            video,
+            audio: audio::renditions(&source.audio, settings)?,
+            segments,
+            chunks,
+        })
+    }
+
+    /// The name of everything in this plan that can change an output byte.
+    pub fn key(&self) -> PlanKey {
+        PlanKey::of(&self.to_json())
+    }
+
+    /// Canonical JSON: fields in declaration order, no white space.
+    pub fn to_json(&self) -> String {
+        // A plan holds integers, strings and sequences: nothing that JSON cannot say.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Plan::to_json`] wrote.
+    pub fn from_json(json: &str) -> Result<Self, PlanJsonError> {
+        let plan: Self = serde_json::from_str(json).map_err(PlanJsonError::Malformed)?;
+        if plan.version == PLAN_VERSION {
+            Ok(plan)
+        } else {
+            Err(PlanJsonError::Version {
+                found: plan.version,
+                known: PLAN_VERSION,
+            })
+        }
+    }
+}
+
+/// A source cannot be planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Nothing to encode.
+    #[error("the file has neither pictures nor sound: upload a video or an audio file")]
+    NoTracks,
+    /// Less than two pixels in one direction, so that no even size fits into it.
+    #[error("the picture is {width}x{height} pixels: upload one of at least 2x2")]
+    PictureTooSmall {
+        /// Displayed width of the source.
+        width: u32,
+        /// Displayed height of the source.
+        height: u32,
+    },
+    /// A strip: fitted into the largest allowed side, the other side would vanish.
+    #[error("the picture is {width}x{height} pixels, too narrow to be scaled: crop it first")]
+    PictureTooNarrow {
+        /// Displayed width of the source.
+        width: u32,
+        /// Displayed height of the source.
+        height: u32,
+    },
+    /// The frame rate has a zero in it.
+    #[error("the frame rate {num}/{den} is not a rate: remux the file so that its rate is right")]
+    FrameRate {
+        /// Numerator.
+        num: u32,
+        /// Denominator.
+        den: u32,
+    },
+    /// An audio track without channels or samples.
+    #[error("audio track {stream} has no channels or no sample rate: remux the file without it")]
+    EmptyAudio {
+        /// Stream index in the source.
+        stream: u32,
+    },
+    /// More segments than a package may have.
+    #[error(
+        "the file is longer than {max_segments} segments: cut it into parts or use longer segments"
+    )]
+    TooLong {
+        /// How many segments a rendition may have.
+        max_segments: u32,
+    },
+    /// The settings contradict themselves.
+    #[error("the ladder settings cannot be used: {0}")]
+    Settings(#[from] SettingsError),
+}
+
+/// A stored plan cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanJsonError {
+    /// Not JSON, or not a plan.
+    #[error("the stored plan cannot be read, plan the asset again: {0}")]
+    Malformed(#[source] serde_json::Error),
+    /// Made by another version of this program.
+    #[error("the stored plan is of version {found}, this program writes {known}: plan again")]
+    Version {
+        /// What the document says.
+        found: u32,
+        /// [`PLAN_VERSION`].
+        known: u32,
+    },
+}
+
+/// How segments are cut. Where the frame rate is constant: every `frames` frames, counted from
+/// the first frame of the track. Where it is not: at the first frame at or after every multiple
+/// of `duration`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentRule {
     /// Distance of segment boundaries on the source's time line: a whole number of frames where
@@ -36,6 +177,16 @@ pub struct SegmentRule {
     pub duration: Micros,
     /// Frames per segment where the frame rate is constant.
     pub frames: Option<u32>,
+}
+
+impl SegmentRule {
+    /// Cuts by time alone.
+    fn of_time(duration: Micros) -> Self {
+        Self {
+            duration,
+            frames: None,
+        }
+    }
 }
 
 /// One picture rendition.
@@ -99,8 +250,9 @@ pub enum AudioCodec {
 }
 
 /// A span of the source that is transcoded as one unit of work. It starts and ends on segment
-/// boundaries; cut points lie half a frame before the boundary frame, so that rounding of time
-/// stamps can never move a frame into the neighbouring chunk.
+/// boundaries; where the frame rate is constant, cut points lie half a frame before the boundary
+/// frame, so that rounding of time stamps can never move a frame into the neighbouring chunk.
+/// Times are on a time line where [`SourceMedia::start`] is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkSpan {
     /// Position in [`Plan::chunks`].

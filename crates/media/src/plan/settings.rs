@@ -1,0 +1,182 @@
+//! What an operator may change about the ladder and the units of work.
+
+use cidcast_types::Micros;
+
+/// How a ladder is built. Every field changes output bytes, so a change gives new plan keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LadderSettings {
+    /// Shorter sides of renditions, in pixels. The source's own size joins them on top.
+    pub rungs: Vec<u32>,
+    /// A source whose shorter side is longer is scaled down to this. Default 1080.
+    pub max_short_side: u32,
+    /// No side is longer, in pixels: many hardware decoders end at 4096. Default 4096.
+    pub max_long_side: u32,
+    /// Below this, only a source that is itself smaller gets a rendition. Default 360.
+    pub min_short_side: u32,
+    /// At most this many picture renditions, at least 1. Default 4.
+    pub max_renditions: u32,
+    /// x264 constant quality, 0 to 51. Default 23.
+    pub crf: u32,
+    /// x264 preset. Default `veryfast`.
+    pub preset: String,
+    /// What a segment should last, 1 to 10 s. Default 4 s.
+    pub segment: Micros,
+    /// Segments in the first chunk: few, so that playback starts early. Default 1.
+    pub first_chunk_segments: u32,
+    /// Encoder threads per rendition in the first chunk, which has the machine to itself. Default 2.
+    pub first_chunk_threads: u32,
+    /// What the other chunks should last at most, give or take a segment. Default 30 s.
+    pub chunk: Micros,
+    /// Encoder threads per rendition in the other chunks: they run side by side. Default 1.
+    pub chunk_threads: u32,
+    /// Bits per second of mono sound. Default 96,000.
+    pub mono_bitrate: u64,
+    /// Bits per second of stereo sound. Default 128,000.
+    pub stereo_bitrate: u64,
+    /// At most this many sound renditions; further tracks are left out. Default 8.
+    pub max_audio_tracks: u32,
+}
+
+impl Default for LadderSettings {
+    fn default() -> Self {
+        Self {
+            rungs: vec![2160, 1440, 1080, 720, 480, 360, 240],
+            max_short_side: 1080,
+            max_long_side: 4096,
+            min_short_side: 360,
+            max_renditions: 4,
+            crf: 23,
+            preset: "veryfast".to_owned(),
+            segment: Micros::from_secs(4),
+            first_chunk_segments: 1,
+            first_chunk_threads: 2,
+            chunk: Micros::from_secs(30),
+            chunk_threads: 1,
+            mono_bitrate: 96_000,
+            stereo_bitrate: 128_000,
+            max_audio_tracks: 8,
+        }
+    }
+}
+
+/// A setting is outside of its range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}` is {value}: use {allowed}")]
+pub struct SettingsError {
+    /// Name of the field.
+    pub setting: &'static str,
+    /// What it was.
+    pub value: u64,
+    /// What it may be.
+    pub allowed: &'static str,
+}
+
+impl LadderSettings {
+    /// Whether every value is in its range; `Plan::new` checks it too.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let sides = "an even number of pixels from 16 to 8192";
+        let side = |value: u32| (16..=8192).contains(&value) && value.is_multiple_of(2);
+        let rung = self.rungs.iter().copied().find(|&rung| !side(rung));
+        let seconds = |value: Micros| value.0 / 1_000_000;
+        let checks = [
+            ("rungs", rung.is_none(), rung.unwrap_or(0).into(), sides),
+            (
+                "max_short_side",
+                side(self.max_short_side),
+                self.max_short_side.into(),
+                sides,
+            ),
+            (
+                "max_long_side",
+                side(self.max_long_side),
+                self.max_long_side.into(),
+                sides,
+            ),
+            (
+                "max_renditions",
+                (1..=16).contains(&self.max_renditions),
+                self.max_renditions.into(),
+                "1 to 16",
+            ),
+            ("crf", self.crf <= 51, self.crf.into(), "0 to 51"),
+            (
+                "segment",
+                (1..=10).contains(&seconds(self.segment)),
+                self.segment.0,
+                "1 to 10 s",
+            ),
+            (
+                "chunk",
+                (1..=600).contains(&seconds(self.chunk)),
+                self.chunk.0,
+                "1 to 600 s",
+            ),
+            (
+                "first_chunk_segments",
+                (1..=16).contains(&self.first_chunk_segments),
+                self.first_chunk_segments.into(),
+                "1 to 16",
+            ),
+            threads("first_chunk_threads", self.first_chunk_threads),
+            threads("chunk_threads", self.chunk_threads),
+            bitrate("mono_bitrate", self.mono_bitrate),
+            bitrate("stereo_bitrate", self.stereo_bitrate),
+            (
+                "max_audio_tracks",
+                (1..=32).contains(&self.max_audio_tracks),
+                self.max_audio_tracks.into(),
+                "1 to 32",
+            ),
+        ];
+        match checks.into_iter().find(|(_, fits, ..)| !fits) {
+            None => Ok(()),
+            Some((setting, _, value, allowed)) => Err(SettingsError {
+                setting,
+                value,
+                allowed,
+            }),
+        }
+    }
+}
+
+type Check = (&'static str, bool, u64, &'static str);
+
+fn threads(setting: &'static str, value: u32) -> Check {
+    (setting, (1..=64).contains(&value), value.into(), "1 to 64")
+}
+
+fn bitrate(setting: &'static str, value: u64) -> Check {
+    (
+        setting,
+        (16_000..=512_000).contains(&value),
+        value,
+        "16000 to 512000 bits per second",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_in_range() {
+        assert_eq!(LadderSettings::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named() {
+        let settings = LadderSettings {
+            segment: Micros(0),
+            ..LadderSettings::default()
+        };
+        assert_eq!(settings.check().unwrap_err().setting, "segment");
+        let settings = LadderSettings {
+            rungs: vec![720, 481],
+            ..LadderSettings::default()
+        };
+        assert_eq!(
+            settings.check().unwrap_err().to_string(),
+            "`rungs` is 481: use an even number of pixels from 16 to 8192"
+        );
+    }
+}
