@@ -9,6 +9,7 @@ use crate::plan::{AudioRendition, VideoRendition};
 mod bandwidth;
 
 pub use bandwidth::Bandwidth;
+pub(crate) use bandwidth::target_seconds;
 
 /// All tracks of an asset, whole or as far as they are encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
