@@ -86,9 +86,10 @@ impl Catalog {
             // second at most, so one fsync for each is cheap.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .optimize_on_close(true, 400);
-        let writer = pool(1).connect_with(options.clone()).await;
+            .busy_timeout(BUSY);
+        let writer = pool(1)
+            .connect_with(options.clone().optimize_on_close(true, 400))
+            .await;
         let writer = writer.map_err(|error| open_error(path, error))?;
         MIGRATIONS
             .run(&writer)
@@ -189,5 +190,90 @@ fn migrate_error(path: &Path, error: MigrateError) -> OpenError {
             path,
             source: Box::new(other),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cidcast_types::{AssetId, Timestamp, Visibility};
+
+    use super::*;
+    use crate::{ChangeError, ListQuery, NewAsset, NewSource, Patch};
+
+    fn asset(n: u64) -> NewAsset {
+        NewAsset {
+            id: AssetId::from_parts(Timestamp::from_millis(n), u128::from(n)),
+            title: "A title of some length, so that pages fill".repeat(10),
+            description: String::new(),
+            tags: Vec::new(),
+            visibility: Visibility::Private,
+            source: NewSource {
+                name: "a.mp4".to_owned(),
+                bytes: n,
+                cid: Default::default(),
+            },
+            created_at: Timestamp::from_millis(n),
+        }
+    }
+
+    async fn allow_pages(catalog: &Catalog, pages: &str) {
+        let pragma = format!("PRAGMA max_page_count = {pages}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(pragma))
+            .execute(&catalog.writer)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_has_its_own_error_and_work_goes_on_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(&folder.path().join("catalog.db"))
+            .await
+            .unwrap();
+        let first = catalog.create(&asset(0)).await.unwrap();
+        allow_pages(&catalog, "1").await; // clamped to the present size
+        let mut made = 1;
+        let error = loop {
+            match catalog.create(&asset(made)).await {
+                Ok(_) => made += 1,
+                Err(error) => break error,
+            }
+            assert!(made < 1000, "the limit holds");
+        };
+        assert!(matches!(error, CatalogError::DiskFull(_)), "{error:?}");
+
+        let listed = catalog
+            .list(&ListQuery {
+                limit: 200,
+                ..Default::default()
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            listed.items.len() as u64,
+            made,
+            "reading works, and nothing is half there"
+        );
+        let grown = Patch {
+            description: Some("words ".repeat(10_000)),
+            ..Patch::default()
+        };
+        let refused = catalog
+            .update(&first.id, &grown, Timestamp::from_millis(1))
+            .await;
+        assert!(
+            matches!(
+                refused,
+                Err(ChangeError::Catalog(CatalogError::DiskFull(_)))
+            ),
+            "{refused:?}"
+        );
+
+        allow_pages(&catalog, "4294967294").await;
+        catalog.create(&asset(made)).await.unwrap();
+        catalog
+            .update(&first.id, &grown, Timestamp::from_millis(1))
+            .await
+            .unwrap();
     }
 }

@@ -9,7 +9,7 @@ use sqlx::{Sqlite, Transaction};
 use crate::asset::{Asset, Failure, Permanence};
 use crate::assets::fetch;
 use crate::row::{AssetRow, integer, millis, parse, time, to_document};
-use crate::{Catalog, CatalogError, ChangeError};
+use crate::{Catalog, CatalogError, ChangeError, MAX_PAGE};
 
 impl Catalog {
     /// The jobs that may run at `now`, oldest first: not settled, and not waiting for a later
@@ -26,6 +26,23 @@ impl Catalog {
              ORDER BY seq LIMIT ?",
             now,
             limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        ids.iter().map(|id| parse("assets.id", id)).collect()
+    }
+
+    /// The jobs that failed for good with this code, oldest first: what to try again when its
+    /// cause has passed. At most [`MAX_PAGE`] at a time.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn failed_with(&self, code: &str) -> Result<Vec<AssetId>, CatalogError> {
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM assets WHERE state = 'failed' AND failure_code = ?
+             ORDER BY seq LIMIT ?",
+            code,
+            MAX_PAGE
         )
         .fetch_all(&self.reader)
         .await?;

@@ -12,6 +12,9 @@ pub enum UnitName {
     Chunk(u32),
     /// One sound rendition over the whole length: `a/audio`.
     Audio(RenditionName),
+    /// The beginning of a sound rendition that is still being encoded: `p/audio`. Saving the
+    /// finished one removes it.
+    AudioSoFar(RenditionName),
 }
 
 impl fmt::Display for UnitName {
@@ -19,13 +22,14 @@ impl fmt::Display for UnitName {
         match self {
             Self::Chunk(index) => write!(f, "v/{index:05}"),
             Self::Audio(rendition) => write!(f, "a/{rendition}"),
+            Self::AudioSoFar(rendition) => write!(f, "p/{rendition}"),
         }
     }
 }
 
 /// Not the name of a unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the name of a unit: expected v/00000 or a/RENDITION")]
+#[error("`{0}` is not the name of a unit: expected v/00000, a/RENDITION or p/RENDITION")]
 pub struct ParseUnitNameError(String);
 
 impl FromStr for UnitName {
@@ -35,6 +39,7 @@ impl FromStr for UnitName {
         let name = match text.split_once('/') {
             Some(("v", index)) => index.parse().ok().map(Self::Chunk),
             Some(("a", rendition)) => rendition.parse().ok().map(Self::Audio),
+            Some(("p", rendition)) => rendition.parse().ok().map(Self::AudioSoFar),
             _ => None,
         };
         // Only the spelling that is printed is a name: `v/1` and `v/00001` are not both one.
@@ -139,7 +144,14 @@ mod tests {
 
     #[test]
     fn a_unit_name_reads_back_what_it_prints() {
-        for name in ["v/00000", "v/00012", "v/123456", "a/audio", "a/audio-2"] {
+        for name in [
+            "v/00000",
+            "v/00012",
+            "v/123456",
+            "a/audio",
+            "a/audio-2",
+            "p/audio",
+        ] {
             assert_eq!(name.parse::<UnitName>().unwrap().to_string(), name);
         }
     }

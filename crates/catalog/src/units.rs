@@ -69,7 +69,8 @@ impl Catalog {
     }
 
     /// Saves a finished unit with its segments, all or nothing. One that was saved before under
-    /// the same name is replaced whole, so the call can be repeated.
+    /// the same name is replaced whole, so the call can be repeated; a finished sound rendition
+    /// also replaces its own beginning ([`UnitName::AudioSoFar`]).
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -81,12 +82,17 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let (source, key, name) = (source.to_string(), key.to_string(), unit.name.to_string());
         let (root, bytes) = (unit.root.to_string(), integer(unit.bytes));
+        let so_far = match &unit.name {
+            UnitName::Audio(rendition) => UnitName::AudioSoFar(rendition.clone()).to_string(),
+            _ => name.clone(),
+        };
         let mut write = self.write().await?;
         sqlx::query!(
-            "DELETE FROM units WHERE source = ? AND plan_key = ? AND name = ?",
+            "DELETE FROM units WHERE source = ? AND plan_key = ? AND name IN (?, ?)",
             source,
             key,
-            name
+            name,
+            so_far
         )
         .execute(&mut *write)
         .await?;
