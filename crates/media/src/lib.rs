@@ -15,4 +15,5 @@ pub mod layout;
 pub mod mp4;
 pub mod package;
 pub mod plan;
+mod seconds;
 pub mod source;

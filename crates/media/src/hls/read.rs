@@ -4,6 +4,7 @@ use cidcast_types::Micros;
 
 use super::attributes::{Attribute, Quoting, attributes};
 use super::{Ended, HlsError, MAX_BYTES};
+use crate::seconds;
 
 /// A multivariant playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -137,7 +138,7 @@ pub fn parse_media(text: &str) -> Result<MediaPlaylist, HlsError> {
             Line::Tag("EXT-X-ENDLIST", _) => playlist.ended = Ended::Yes,
             Line::Tag(DURATION, value) => {
                 let seconds = value.split(',').next().unwrap_or_default();
-                open = Some(seconds_of(seconds).ok_or(HlsError::Tag {
+                open = Some(seconds::parse(seconds).ok_or(HlsError::Tag {
                     line,
                     tag: DURATION,
                 })?);
@@ -306,16 +307,4 @@ fn playlist_type(line: usize, value: &str) -> Result<PlaylistType, HlsError> {
 fn map_uri(line: usize, list: &str) -> Result<String, HlsError> {
     let list = List::read(line, "EXT-X-MAP", list)?;
     list.text("URI")?.ok_or_else(|| list.malformed())
-}
-
-/// A decimal number of seconds without sign or exponent.
-fn seconds_of(text: &str) -> Option<Micros> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let micros: u64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
-    let seconds = whole.parse::<u64>().ok()?.checked_mul(1_000_000)?;
-    seconds.checked_add(micros).map(Micros)
 }
