@@ -179,18 +179,25 @@ impl Splitter {
 
     /// Moves on after a wanted box, and gives out the part if that was its last.
     fn complete(&mut self) -> Option<Part> {
-        let (next, part): (State, Option<fn(Bytes) -> Part>) = match self.state {
-            State::Ftyp => (State::Moov, None),
-            State::Moov => (State::Moof, Some(Part::Init)),
-            State::Moof => (State::Mdat, None),
-            State::Mdat => (State::Moof, Some(Part::Segment)),
-            state @ (State::Empty | State::Failed) => (state, None),
-        };
-        self.state = next;
-        part.map(|part| {
-            let bytes = self.buffer.split_to(self.held);
-            self.held = 0;
-            part(bytes.freeze())
-        })
+        match self.state {
+            State::Ftyp => self.state = State::Moov,
+            State::Moof => self.state = State::Mdat,
+            State::Moov => {
+                self.state = State::Moof;
+                return Some(Part::Init(self.take_held()));
+            }
+            State::Mdat => {
+                self.state = State::Moof;
+                return Some(Part::Segment(self.take_held()));
+            }
+            State::Empty | State::Failed => {}
+        }
+        None
+    }
+
+    fn take_held(&mut self) -> Bytes {
+        let part = self.buffer.split_to(self.held);
+        self.held = 0;
+        part.freeze()
     }
 }
