@@ -1,0 +1,118 @@
+//! Playback of a finished package.
+
+use std::collections::HashMap;
+
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::Response;
+use cidcast_ipfs::unixfs::read::{self, DirEntry, Kind, ReadAllError};
+use cidcast_media::hls;
+use cidcast_types::Cid;
+
+use super::Playlist;
+use crate::Gateway;
+use crate::access::Caller;
+use crate::content_path::{ContentPath, decode};
+use crate::metrics::Lookup;
+use crate::problem::Problem;
+use crate::resolve::{list_problem, read_problem};
+use crate::respond::Freshness;
+use crate::respond::file::FileAnswer;
+
+impl Gateway {
+    /// Answers with a file of the package `root`: playlists with their links replaced,
+    /// everything else as it is.
+    pub(super) async fn packaged(
+        &self,
+        request: &Parts,
+        caller: &Caller,
+        root: &Cid,
+        path: &ContentPath,
+        freshness: Freshness,
+    ) -> Result<Response, Problem> {
+        if path.file_name().is_some_and(is_playlist) {
+            let openness = self.admit(caller, root).await?;
+            let playlist = self.packaged_playlist(caller, root, path).await?;
+            return self.send_playlist(request, caller, playlist, freshness, openness);
+        }
+        let resolved = self.resolve(caller, root, &path.names).await?;
+        if matches!(resolved.node.kind, Kind::Directory { .. }) {
+            return Err(Problem::NoRoute);
+        }
+        let answer = FileAnswer {
+            resolved: &resolved,
+            path: &path.joined(),
+            freshness,
+            headers: HeaderMap::new(),
+        };
+        self.file(request, answer).await
+    }
+
+    /// From memory, or made and remembered: a root's playlists never change.
+    async fn packaged_playlist(
+        &self,
+        caller: &Caller,
+        root: &Cid,
+        path: &ContentPath,
+    ) -> Result<Playlist, Problem> {
+        let key = (*root, path.joined());
+        if let Some(playlist) = self.playlists.get(&key) {
+            self.metrics.count_lookup(Lookup::hit);
+            return Ok(playlist);
+        }
+        self.metrics.count_lookup(Lookup::miss);
+        let playlist = self.rewritten(caller, root, path).await?;
+        let weight = playlist.text.len() + key.1.len() + size_of::<(Cid, Playlist)>();
+        self.playlists.insert(key, playlist.clone(), weight);
+        Ok(playlist)
+    }
+
+    async fn rewritten(
+        &self,
+        caller: &Caller,
+        root: &Cid,
+        path: &ContentPath,
+    ) -> Result<Playlist, Problem> {
+        let Some((name, folder)) = path.names.split_last() else {
+            return Err(Problem::NoRoute);
+        };
+        let folder = self.resolve(caller, root, folder).await?.node.cid;
+        let entries = self.in_time(read::list(&self.blocks, &folder)).await?;
+        let entries = entries.map_err(|error| list_problem(&folder, &error))?;
+        let files: HashMap<&str, &DirEntry> = entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry))
+            .collect();
+        let file = self
+            .resolve(caller, &folder, std::slice::from_ref(name))
+            .await?
+            .node
+            .cid;
+        let limit = self.settings.limits.playlist_bytes;
+        let text = self
+            .in_time(read::read_all(&self.blocks, &file, limit))
+            .await?;
+        let text = text.map_err(|error| match error {
+            ReadAllError::TooLong { .. } => Problem::Malformed { cid: file },
+            ReadAllError::Read(error) => read_problem(&file, &error),
+        })?;
+        let malformed = Problem::Malformed { cid: file };
+        let text = std::str::from_utf8(&text).map_err(|_| malformed.clone())?;
+        hls::rewrite_uris(text, |uri| immutable(uri, &files))
+            .map(Playlist::new)
+            .map_err(|_| malformed)
+    }
+}
+
+/// The immutable URL of a file beside the playlist. Other playlists keep their relative link, so
+/// that they come through `/play` too.
+fn immutable(uri: &str, files: &HashMap<&str, &DirEntry>) -> Option<String> {
+    let name = decode(uri).ok()?;
+    let file = files.get(name.as_str())?;
+    (!is_playlist(&name)).then(|| format!("/ipfs/{}", file.cid))
+}
+
+fn is_playlist(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("m3u8"))
+}

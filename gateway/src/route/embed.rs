@@ -1,0 +1,87 @@
+//! `/embed/{asset or root CID}`: a page with nothing but the player, to be framed by others.
+//!
+//! The page is the same for every subject; its script reads the subject from its address and asks
+//! `/play/…`, so the page itself reveals nothing.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+
+use crate::Gateway;
+use crate::content_path::ContentPath;
+use crate::openness::Openness;
+use crate::play::Subject;
+use crate::problem::Problem;
+use crate::respond::{Content, Freshness, Representation};
+
+/// Everything from here, nothing from elsewhere, and any page may frame it. hls.js plays through
+/// `blob:` URLs and transmuxes in a worker made from one.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; font-src 'self'; \
+     worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors *",
+);
+
+/// The page.
+pub(crate) async fn page(
+    State(gateway): State<Arc<Gateway>>,
+    request: Parts,
+) -> Result<Response, Problem> {
+    let path = ContentPath::parse(request.uri.path(), "/embed/", 1)?;
+    path.subject.parse::<Subject>()?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    // The address may carry a token, which is nobody else's business.
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
+    gateway.site_file(&request, "embed.html", Freshness::Revalidate, headers)
+}
+
+/// What the page loads: names of built files hold a hash of their content.
+pub(crate) async fn asset(
+    State(gateway): State<Arc<Gateway>>,
+    request: Parts,
+) -> Result<Response, Problem> {
+    let depth = gateway.settings.limits.path_depth;
+    let target = request.uri.path();
+    let prefix = if target.starts_with("/embed/") {
+        "/embed/assets/"
+    } else {
+        "/embed-assets/"
+    };
+    let path = ContentPath::parse(target, prefix, depth)?;
+    let below = [vec![path.subject], path.names].concat().join("/");
+    let file = format!("assets/{below}");
+    gateway.site_file(&request, &file, Freshness::Immutable, HeaderMap::new())
+}
+
+impl Gateway {
+    fn site_file(
+        &self,
+        request: &Parts,
+        path: &str,
+        freshness: Freshness,
+        headers: HeaderMap,
+    ) -> Result<Response, Problem> {
+        let (bytes, content_type) = (self.site.get)(path).ok_or(Problem::NoRoute)?;
+        let content = match bytes {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::from(bytes),
+        };
+        let representation = Representation {
+            etag: crate::respond::fingerprint(&content),
+            content_type: HeaderValue::from_static(content_type),
+            cache: freshness.header(Openness::Open),
+            content: Content::Bytes(content),
+            headers,
+        };
+        Ok(self.answer(request, representation))
+    }
+}

@@ -1,0 +1,73 @@
+//! The bodies of files: streamed block by block, never whole in memory.
+//!
+//! The connection pulls: a block is read when the one before has been taken. A block that cannot
+//! be read, or not in time, ends the body with an error, so that the connection is cut and no
+//! client takes a part for the whole.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use cidcast_ipfs::unixfs::read::{self, ReadError};
+use cidcast_types::Cid;
+use futures::{Stream, StreamExt, stream};
+
+use crate::Gateway;
+use crate::metrics::Metrics;
+
+/// Why a body was cut off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// A block could not be read.
+    #[error("{cid} could not be read to its end: run `cidcast store verify`")]
+    Read {
+        /// The file.
+        cid: Cid,
+        /// What failed.
+        source: ReadError,
+    },
+    /// A block did not arrive in time.
+    #[error("a block of {cid} did not arrive in time: try again")]
+    TooSlow {
+        /// The file.
+        cid: Cid,
+    },
+}
+
+impl Gateway {
+    /// The bytes `range` of the file `cid`.
+    pub(crate) fn body(&self, cid: &Cid, range: Range<u64>) -> Body {
+        let blocks = read::stream(&self.blocks, cid, Some(range));
+        let deadline = self.settings.limits.read_deadline;
+        Body::from_stream(guarded(
+            Box::pin(blocks),
+            *cid,
+            deadline,
+            self.metrics.clone(),
+        ))
+    }
+}
+
+fn guarded(
+    blocks: impl Stream<Item = Result<Bytes, ReadError>> + Unpin + Send + 'static,
+    cid: Cid,
+    deadline: Duration,
+    metrics: Metrics,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+    stream::unfold(Some(blocks), move |blocks| {
+        let metrics = metrics.clone();
+        async move {
+            let mut blocks = blocks?;
+            let error = match tokio::time::timeout(deadline, blocks.next()).await {
+                Ok(None) => return None,
+                Ok(Some(Ok(bytes))) => return Some((Ok(bytes), Some(blocks))),
+                Ok(Some(Err(source))) => BodyError::Read { cid, source },
+                Err(_) => BodyError::TooSlow { cid },
+            };
+            metrics.aborted_bodies.inc();
+            tracing::warn!(%cid, error = &error as &dyn std::error::Error, "answer cut off");
+            Some((Err(error), None))
+        }
+    })
+}
