@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::process::{Output, Patience, run};
 use crate::progress::{Listener, Progress};
-use crate::timeline::{self, Boundaries, Clock};
+use crate::timeline::{self, Clock};
 use crate::{EncodeError, Tools};
 
 /// One chunk to encode.
@@ -49,7 +49,7 @@ impl Tools {
         let video = job.media.video.as_ref();
         let video = video.ok_or(EncodeError::NotInSource { what: "pictures" })?;
         let launch = self.encode(job.arguments(video), job.source, Some(job.out_dir));
-        let first = Boundaries::of(job.plan, job.span).first;
+        let first = timeline::begins(job.plan, job.span);
         let heard = |listener: &Listener| {
             let (position, speed) = listener.reached();
             let position = Micros(position.try_into().unwrap_or(0)).since(first);
@@ -120,23 +120,13 @@ impl ChunkJob<'_> {
 
     /// Cut once, then one branch per rendition.
     fn filters(&self, video: &VideoTrack) -> String {
-        let count = self.plan.video.len();
-        let mut cut = String::new();
-        if self.span.index > 0 {
-            cut += &format!("start={}", self.span.start);
-        }
-        if let Some(end) = self.span.end {
-            let colon = if cut.is_empty() { "" } else { ":" };
-            cut += &format!("{colon}end={end}");
-        }
         let mut chain = format!(
-            "[0:{}]{}",
+            "[0:{}]{}{}",
             video.stream,
-            timeline::from_zero(self.media, "setpts")
+            timeline::from_zero(self.media, "setpts"),
+            self.cut(video)
         );
-        if !cut.is_empty() {
-            chain += &format!(",trim={cut}");
-        }
+        let count = self.plan.video.len();
         chain += &format!(",split={count}");
         for index in 0..count {
             chain += &format!("[s{index}]");
@@ -147,28 +137,44 @@ impl ChunkJob<'_> {
         chain
     }
 
+    /// Drops frames outside of the span. The ends of the presentation are left open.
+    fn cut(&self, video: &VideoTrack) -> String {
+        let start = self.span.start.since(video.start);
+        let end = self.span.end.map(|end| end.since(video.start));
+        match (self.span.index, end) {
+            (0, None) => String::new(),
+            (0, Some(end)) => format!(",trim=end={end}"),
+            (_, None) => format!(",trim=start={start}"),
+            (_, Some(end)) => format!(",trim=start={start}:end={end}"),
+        }
+    }
+
     /// Puts frames on their clock and gives them the rendition's size.
     fn branch(&self, rendition: &VideoRendition) -> String {
         let scale = format!(
             "scale={}:{}:flags=bicubic+accurate_rnd+bitexact,setsar=1,format=yuv420p",
             rendition.width, rendition.height
         );
-        let boundaries = Boundaries::of(self.plan, self.span);
         match Clock::of(self.plan, rendition) {
             Clock::Free => format!("settb={},{scale}", Clock::Free.time_base()),
             Clock::Grid(rate) => {
-                let grid = format!(
-                    "fps={}/{}:start_time={}:round=near",
-                    rate.num, rate.den, boundaries.first
-                );
+                let frames = |segments: u32| u64::from(segments) * u64::from(self.frames());
+                let start = timeline::frame_time(rate, frames(self.span.first_segment));
                 // A source with holes must not shorten a chunk that another one follows.
-                let fill = boundaries.length.map(|length| {
-                    let frames = Clock::frames(rate, length);
-                    format!(",tpad=stop=-1:stop_mode=clone,trim=end_frame={frames}")
+                let fill = self.span.end.map(|_| {
+                    let count = frames(self.span.segments);
+                    format!(",tpad=stop=-1:stop_mode=clone,trim=end_frame={count}")
                 });
-                format!("{grid}{},{scale}", fill.unwrap_or_default())
+                let fill = fill.unwrap_or_default();
+                let (num, den) = (rate.num, rate.den);
+                format!("fps={num}/{den}:start_time={start}:round=near{fill},{scale}")
             }
         }
+    }
+
+    /// Frames per segment on a grid.
+    fn frames(&self) -> u32 {
+        self.plan.segments.frames.unwrap_or(1)
     }
 
     /// Options of one output file, without its name.
@@ -187,8 +193,8 @@ impl ChunkJob<'_> {
             clock.timescale(),
         ));
         words.extend(match clock {
-            Clock::Grid(rate) => {
-                let frames = Clock::frames(rate, self.plan.segments.duration);
+            Clock::Grid(_) => {
+                let frames = self.frames();
                 self::words(&format!("-g {frames} -keyint_min {frames}"))
             }
             // Without B-frames decoding order is showing order, and the initialisation segment

@@ -54,8 +54,14 @@ impl Clock {
     /// frame on a grid.
     pub(crate) fn timescale(self) -> u32 {
         match self {
-            Self::Grid(rate) => rate.num * GRID_TIMESCALE.div_ceil(rate.num),
             Self::Free => FREE_TIMESCALE,
+            Self::Grid(rate) => {
+                let mut timescale = rate.num;
+                while timescale < GRID_TIMESCALE {
+                    timescale *= 2;
+                }
+                timescale
+            }
         }
     }
 
@@ -66,56 +72,49 @@ impl Clock {
             Self::Free => format!("1/{FREE_TIMESCALE}"),
         }
     }
-
-    /// How many frames lie in `length`.
-    pub(crate) fn frames(rate: Rational, length: Micros) -> u64 {
-        let (num, den) = (u128::from(rate.num), u128::from(rate.den));
-        let frames = (u128::from(length.0) * num + den * 500_000) / (den * 1_000_000);
-        u64::try_from(frames).unwrap_or(u64::MAX)
-    }
 }
 
-/// A chunk's boundaries on the output's time line.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Boundaries {
-    /// Time of the first frame that belongs to the chunk, on a grid.
-    pub first: Micros,
-    /// Distance to the next chunk's first frame; `None` for the last chunk.
-    pub length: Option<Micros>,
+/// Time of frame `number` on a grid, to the nearest microsecond.
+pub(crate) fn frame_time(rate: Rational, number: u64) -> Micros {
+    let (num, den) = (u128::from(rate.num), u128::from(rate.den));
+    let micros = (u128::from(number) * den * 1_000_000 + num / 2) / num;
+    Micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
-impl Boundaries {
-    pub(crate) fn of(plan: &Plan, span: &ChunkSpan) -> Self {
-        let segment = plan.segments.duration.0;
-        let times = |count: u32| Micros(segment.saturating_mul(u64::from(count)));
-        Self {
-            first: times(span.first_segment),
-            length: span.end.map(|_| times(span.segments)),
-        }
-    }
+/// When the chunk's first segment begins, from the first picture on.
+pub(crate) fn begins(plan: &Plan, span: &ChunkSpan) -> Micros {
+    Micros(
+        plan.segments
+            .duration
+            .0
+            .saturating_mul(u64::from(span.first_segment)),
+    )
 }
 
-/// Where segments begin inside a chunk, in seconds and separated by commas. They lie as far before
-/// the multiples of the segment's duration as the chunk's own cut points do.
+/// Where segments begin inside a chunk without a grid, in seconds and separated by commas.
 pub(crate) fn key_times(plan: &Plan, span: &ChunkSpan) -> String {
-    let boundaries = Boundaries::of(plan, span);
-    let shift = match span.end {
-        _ if span.index > 0 => boundaries.first.since(span.start),
-        Some(end) => boundaries.length.unwrap_or_default().since(end),
-        None => Micros::ZERO,
-    };
-    let mut times = String::from("0");
+    let mut times = begins(plan, span).to_string();
     for segment in 1..span.segments {
         let number = u64::from(span.first_segment) + u64::from(segment);
-        let time = Micros(plan.segments.duration.0.saturating_mul(number)).since(shift);
-        let _ = write!(times, ",{time}");
+        let _ = write!(
+            times,
+            ",{}",
+            Micros(plan.segments.duration.0.saturating_mul(number))
+        );
     }
     times
 }
 
-/// The filter that moves the source's time stamps to the output's time line.
+/// Time stamp of the first picture (without pictures: of the first sound) in the file: the zero
+/// of the output's time line.
+pub(crate) fn zero(media: &SourceMedia) -> i64 {
+    let lead = media.video.as_ref().map_or(0, |video| video.start.0);
+    media.start.saturating_add_unsigned(lead)
+}
+
+/// The filter (`setpts` or `asetpts`) that moves time stamps to the output's time line.
 pub(crate) fn from_zero(media: &SourceMedia, name: &str) -> String {
-    format!("{name}=PTS-({})/TB", seconds(media.start))
+    format!("{name}=PTS-({})/TB", seconds(zero(media)))
 }
 
 /// Microseconds, which may be negative, as seconds.

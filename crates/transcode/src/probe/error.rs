@@ -55,10 +55,10 @@ pub enum ProbeError {
         /// ffprobe's name of the codec.
         codec: String,
     },
-    /// Pictures of an impossible size, or sound of an impossible rate.
-    #[error("the file describes its {what} impossibly: it is damaged, export it again")]
-    Implausible {
-        /// `pictures` or `sound`.
+    /// Tracks that cannot be decoded or describe themselves impossibly.
+    #[error("the {what} in the file are damaged: export it again from the original")]
+    Damaged {
+        /// `pictures`, `sound` or `time stamps`.
         what: &'static str,
     },
     /// No end found although the file was read whole.
@@ -100,7 +100,7 @@ impl ProbeError {
             Self::Truncated { .. } => "truncated",
             Self::NoTracks => "no-tracks",
             Self::UnsupportedCodec { .. } => "unsupported-codec",
-            Self::Implausible { .. } => "implausible",
+            Self::Damaged { .. } => "damaged",
             Self::NoDuration => "no-duration",
             Self::Timeout { .. } => "probe-timeout",
             Self::Tool { .. } => "probe-tool",
