@@ -40,13 +40,13 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60],
 ];
 
-/** `3 minutes ago`; dates older than a month are written out. */
+/** `3m ago`; dates older than a month are written out. */
 export function ago(then: number, now: number = Date.now()): string {
   const seconds = (now - then) / 1000;
   if (seconds > 30 * 86_400) return new Date(then).toLocaleDateString('en', { dateStyle: 'medium' });
   for (const [unit, size] of STEPS) {
     if (seconds >= size) {
-      return new Intl.RelativeTimeFormat('en', { numeric: 'auto' }).format(-Math.floor(seconds / size), unit);
+      return new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'narrow' }).format(-Math.floor(seconds / size), unit);
     }
   }
   return 'just now';
