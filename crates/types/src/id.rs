@@ -85,6 +85,20 @@ ulid_newtype! {
     UploadId
 }
 
+/// An upload has the id of the asset that it becomes.
+impl From<UploadId> for AssetId {
+    fn from(id: UploadId) -> Self {
+        Self(id.0)
+    }
+}
+
+/// The upload that an asset came from, if it came by one.
+impl From<AssetId> for UploadId {
+    fn from(id: AssetId) -> Self {
+        Self(id.0)
+    }
+}
+
 /// The CID of a package: the UnixFS directory of an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RootCid(Cid);

@@ -1,0 +1,178 @@
+//! Step 2: encode what is not encoded yet.
+//!
+//! Work is cut into units: one per chunk of picture, one per sound rendition. Each finished unit is
+//! in the store, pinned, and has a row; the rows are the saved state of this step. Units run side by
+//! side, as many as there are encoder slots. The first chunk and the sound go first, because with
+//! them playback can start.
+
+mod audio;
+mod chunk;
+mod deposit;
+mod progress;
+
+use bytes::Bytes;
+use cidcast_catalog::UnitName;
+use cidcast_media::plan::{AudioRendition, ChunkSpan};
+use cidcast_store::PinError;
+use cidcast_types::AssetState;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+
+use crate::failure::StepError;
+use crate::ingest::blocking;
+use crate::job::Context;
+use crate::steps::probe::Probed;
+pub(crate) use deposit::{init_name, segment_name};
+use progress::Meter;
+
+/// A source with all its units in the store, and a picture of it.
+pub(crate) struct Transcoded {
+    pub(crate) probed: Probed,
+    pub(crate) poster: Option<Bytes>,
+}
+
+/// Widest poster in pixels.
+const POSTER_WIDTH: u32 = 1280;
+
+pub(crate) async fn run(context: &Context, probed: Probed) -> Result<Transcoded, StepError> {
+    context.enter(AssetState::Transcoding).await?;
+    let meter = Meter::new(&probed);
+    let poster = poster(context, &probed);
+    let units = units(&probed);
+    let encode = encode_all(context, &probed, units, &meter);
+    let both = futures::future::join(poster, encode);
+    let (poster, encoded) = meter.watch(context, both).await;
+    encoded?;
+    Ok(Transcoded {
+        poster: poster?,
+        probed,
+    })
+}
+
+/// Encodes every unit. When one fails the others are stopped and waited for, so that nothing of
+/// this asset is still being written when the job ends.
+async fn encode_all(
+    context: &Context,
+    probed: &Probed,
+    units: Vec<Work<'_>>,
+    meter: &Meter,
+) -> Result<(), StepError> {
+    let context = context.part();
+    let encodes: Vec<BoxFuture<'_, _>> = units
+        .into_iter()
+        .map(|work| encode(&context, probed, work, meter).boxed())
+        .collect();
+    // A unit that waits for a slot costs nothing; the slots are the real bound.
+    let side_by_side = context.node.settings.parallel.saturating_add(1);
+    let mut ended = std::pin::pin!(stream::iter(encodes).buffer_unordered(side_by_side));
+    let mut outcome = Ok(());
+    while let Some(result) = ended.next().await {
+        if outcome.is_ok() && result.is_err() {
+            context.cancel.cancel();
+            outcome = result;
+        }
+    }
+    outcome
+}
+
+/// One unit of work.
+#[derive(Clone, Copy)]
+pub(super) enum Work<'a> {
+    Chunk(&'a ChunkSpan),
+    Audio(&'a AudioRendition),
+}
+
+impl Work<'_> {
+    pub(super) fn name(&self) -> UnitName {
+        match self {
+            Self::Chunk(span) => UnitName::Chunk(span.index),
+            Self::Audio(rendition) => UnitName::Audio(rendition.name.clone()),
+        }
+    }
+}
+
+/// All units, in the order in which a viewer needs them.
+fn units(probed: &Probed) -> Vec<Work<'_>> {
+    let mut chunks = probed.plan.chunks.iter().map(Work::Chunk);
+    let first = chunks.next();
+    let audio = probed.plan.audio.iter().map(Work::Audio);
+    first.into_iter().chain(audio).chain(chunks).collect()
+}
+
+/// Makes sure that one unit is in the store, pinned for this asset, and has its row.
+async fn encode(
+    context: &Context,
+    probed: &Probed,
+    work: Work<'_>,
+    meter: &Meter,
+) -> Result<(), StepError> {
+    let node = &context.node;
+    let name = work.name();
+    let _turn = node
+        .units
+        .lock(&probed.source, &probed.key, &name.to_string())
+        .await;
+    context.check()?;
+    if reuse(context, probed, &name).await? {
+        node.metrics.units_reused.inc();
+        meter.finish(work);
+        return Ok(());
+    }
+    let _slot = node
+        .slots
+        .acquire()
+        .await
+        .map_err(|_| StepError::Cancelled)?;
+    context.check_room()?;
+    let running = node.metrics.encoders.clone();
+    running.inc();
+    let _counted = Counted(running);
+    match work {
+        Work::Chunk(span) => chunk::encode(context, probed, span, meter).await?,
+        Work::Audio(rendition) => audio::encode(context, probed, rendition, meter).await?,
+    }
+    node.metrics.units_encoded.inc();
+    meter.finish(work);
+    context.changed();
+    Ok(())
+}
+
+/// Counts an encoder down however its unit ends.
+struct Counted(prometheus_client::metrics::gauge::Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Takes a finished unit for this asset too, if there is one and its blocks are all here.
+async fn reuse(context: &Context, probed: &Probed, name: &UnitName) -> Result<bool, StepError> {
+    let node = &context.node;
+    let Some(unit) = node.catalog.unit(&probed.source, &probed.key, name).await? else {
+        return Ok(false);
+    };
+    let (store, holder, audience) = (
+        node.store.clone(),
+        context.holder.clone(),
+        context.audience().await?,
+    );
+    match blocking(move || store.pin(&holder, &unit.root, audience)).await {
+        Ok(_) => Ok(true),
+        Err(PinError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn poster(context: &Context, probed: &Probed) -> Result<Option<Bytes>, StepError> {
+    let tools = &context.node.tools;
+    let picture = tools
+        .poster(
+            &context.source(),
+            &probed.media,
+            POSTER_WIDTH,
+            &context.cancel,
+        )
+        .await?;
+    Ok(picture)
+}
