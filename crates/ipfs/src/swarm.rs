@@ -12,6 +12,8 @@
 mod address;
 mod key;
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -261,7 +263,10 @@ impl Swarm {
     /// [`StopTimeout`] if this takes longer than [`SwarmSettings::stop_deadline`].
     pub async fn stop(self) -> Result<(), StopTimeout> {
         let deadline = self.stop_deadline;
+        let mut sockets = Vec::new();
         let orderly = async {
+            let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
+            sockets.extend(bound.iter().filter_map(address::udp_socket));
             for listener in self.listeners {
                 let _ = self.ipfs.remove_listening_address(listener).await;
             }
@@ -277,10 +282,24 @@ impl Swarm {
             self.ipfs.exit_daemon().await;
             // The sender is dropped, never used: an error is the expected answer.
             let _ = self.gone.await;
+            for socket in sockets {
+                until_free(socket).await;
+            }
         };
         timeout(deadline / 2, end)
             .await
             .map_err(|_| StopTimeout { deadline })
+    }
+}
+
+/// Waits until a QUIC socket is closed. QUIC keeps it for a while after the last connection (RFC
+/// 9000 §10.2, three probe timeouts) and has no event for its end, so the socket itself is asked.
+async fn until_free(socket: SocketAddr) {
+    while let Err(error) = std::net::UdpSocket::bind(socket) {
+        if error.kind() != io::ErrorKind::AddrInUse {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

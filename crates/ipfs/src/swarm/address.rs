@@ -3,7 +3,7 @@
 //! Names in addresses are looked up here, with the operating system's resolver: rust-ipfs would ask
 //! a public one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rust_ipfs::{Multiaddr, PeerId, Protocol};
@@ -100,6 +100,16 @@ pub(super) async fn dialable(address: &str) -> Result<Multiaddr, AddressError> {
     };
     let ip = found.ok_or_else(unknown)?.ip();
     parsed.replace(0, |_| Some(ip.into())).ok_or_else(unknown)
+}
+
+/// The UDP socket that a QUIC listener on `address` has open.
+pub(super) fn udp_socket(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    match (parts.next(), parts.next()) {
+        (Some(Protocol::Ip4(ip)), Some(Protocol::Udp(port))) => Some((ip, port).into()),
+        (Some(Protocol::Ip6(ip)), Some(Protocol::Udp(port))) => Some((ip, port).into()),
+        _ => None,
+    }
 }
 
 fn listen(address: &str) -> Result<Multiaddr, AddressError> {

@@ -148,3 +148,44 @@ fn build<E>(
     take(&rest)?;
     Ok(link)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of `len` bytes in chunks of 16: 16 MiB of it are as many leaves as 1 TiB has.
+    fn small_chunks(len: usize) -> FileLink {
+        let mut file = FileBuilder::with_layout(16, WIDTH);
+        for start in (0..len).step_by(64 << 10) {
+            let byte = |i: usize| i.wrapping_mul(2_654_435_761).to_le_bytes()[3];
+            let portion: Vec<_> = (start..len.min(start + (64 << 10))).map(byte).collect();
+            file.push(&portion);
+        }
+        file.finish().1
+    }
+
+    /// From `ipfs add --chunker=size-16` of Kubo 0.44.0-dev with the `unixfs-v1-2025` profile.
+    #[test]
+    fn trees_grow_a_level_where_those_of_kubo_do() {
+        for (leaves, more, cid) in [
+            (
+                1024,
+                0,
+                "bafybeiaitamu6qwi7giwp2bxgemx6doj4htpo3dhshz65xdyyaaecbrtna",
+            ),
+            (
+                1024,
+                1,
+                "bafybeiep7ife4okv3tu74lwft5k7ae5xrmcntmefavgvug3g32k7sxcuw4",
+            ),
+            (
+                1 << 20,
+                1,
+                "bafybeiehviiz45a27xuvxoxv5h2cqqli22ys553wzqecwywqpozemikef4",
+            ),
+        ] {
+            let file = small_chunks(16 * leaves + more);
+            assert_eq!(file.cid.to_string(), cid, "{leaves} leaves + {more}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Black-box tests of the embedded IPFS node: root CIDs against Kubo, reading of honest and
+//! dishonest DAGs, the swarm.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy knows the functions that tests call only inside a crate as tests"
+)]
+
+mod golden;
+mod kubo;
+mod malicious;
+mod parts;
+mod reading;
+mod recipes;
+mod swarm;

@@ -1,0 +1,120 @@
+//! Two swarms on loopback.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use cidcast_ipfs::swarm::{StartError, Swarm, SwarmSettings};
+use cidcast_runtime::Shutdown;
+
+/// Far beyond what anything here takes on a slow machine.
+const LONG: Duration = Duration::from_secs(60);
+
+fn settings(folder: &Path, listen: &[&str]) -> SwarmSettings {
+    SwarmSettings {
+        listen: listen.iter().map(|&address| address.to_owned()).collect(),
+        start_deadline: LONG,
+        stop_deadline: LONG,
+        ..SwarmSettings::new(folder.join("node.key"))
+    }
+}
+
+/// The number after `/{protocol}/`.
+fn port(address: &str, protocol: &str) -> u16 {
+    let (_, rest) = address.split_once(&format!("/{protocol}/")).unwrap();
+    rest.split('/').next().unwrap().parse().unwrap()
+}
+
+const EVERYWHERE: [&str; 3] = [
+    "/ip4/127.0.0.1/tcp/0",
+    "/ip4/127.0.0.1/udp/0/quic-v1",
+    "/ip4/127.0.0.1/tcp/0/ws",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_meet_on_every_transport_and_ports_are_free_after_stop() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shutdown = Shutdown::new();
+    let listener = Swarm::start(settings(here.path(), &EVERYWHERE), &shutdown)
+        .await
+        .unwrap();
+    let addresses = listener.listen_addresses().await;
+    assert_eq!(addresses.len(), 3);
+    for address in &addresses {
+        assert!(
+            address.ends_with(&format!("/p2p/{}", listener.peer_id())),
+            "{address}"
+        );
+        let dialler = Swarm::start(settings(there.path(), &[]), &shutdown)
+            .await
+            .unwrap();
+        dialler.connect(address, LONG).await.unwrap();
+        assert_eq!(dialler.connected_peers().await, 1);
+        dialler.stop().await.unwrap();
+    }
+    listener.stop().await.unwrap();
+    for address in addresses {
+        if address.contains("/udp/") {
+            UdpSocket::bind(("127.0.0.1", port(&address, "udp"))).unwrap();
+        } else {
+            TcpListener::bind(("127.0.0.1", port(&address, "tcp"))).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_peer_id_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let shutdown = Shutdown::new();
+    let first = Swarm::start(settings(folder.path(), &[]), &shutdown)
+        .await
+        .unwrap();
+    let peer = first.peer_id();
+    first.stop().await.unwrap();
+    let second = Swarm::start(settings(folder.path(), &[]), &shutdown)
+        .await
+        .unwrap();
+    assert_eq!(second.peer_id(), peer);
+    second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port());
+    let error = Swarm::start(settings(folder.path(), &[&taken]), &Shutdown::new()).await;
+    match error.unwrap_err() {
+        StartError::Listen { address, .. } => assert_eq!(address, taken),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_to_stop_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let shutdown = Shutdown::new();
+    shutdown.trigger();
+    let error = Swarm::start(settings(folder.path(), &EVERYWHERE), &shutdown).await;
+    assert!(matches!(error, Err(StartError::Interrupted)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bootstrap_peer_is_met_without_being_asked() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shutdown = Shutdown::new();
+    let listener = Swarm::start(settings(here.path(), &EVERYWHERE[..1]), &shutdown)
+        .await
+        .unwrap();
+    let mut newcomer = settings(there.path(), &[]);
+    newcomer.bootstrap = listener.listen_addresses().await;
+    let newcomer = Swarm::start(newcomer, &shutdown).await.unwrap();
+    let met = async {
+        while listener.connected_peers().await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, met).await.unwrap();
+    newcomer.stop().await.unwrap();
+    listener.stop().await.unwrap();
+}
