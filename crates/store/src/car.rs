@@ -59,11 +59,11 @@ impl Store {
                 Place::Again(key) => (key, false),
             };
             guard.hold_key(key);
-            let missing = ExportError::Missing {
-                root: *root,
+            let missing = || ExportError::Missing {
+                root: Box::new(*root),
                 cid: step.cid,
             };
-            let data = self.core.folder.read(&key)?.ok_or(missing)?;
+            let data = self.core.folder.read(&key)?.ok_or_else(missing)?;
             if !is_leaf(&step.cid) {
                 walk.expand(&step.cid, &data)?;
             }

@@ -24,7 +24,6 @@ mod points {
 }
 
 #[cfg(feature = "crash-points")]
-#[expect(missing_docs, reason = "test interface, hidden from the documentation")]
 mod points {
     use std::fs;
     use std::path::{Path, PathBuf};

@@ -171,7 +171,7 @@ pub enum LinksError {
     #[error("block {cid} is not valid dag-pb: {source}; make the file again")]
     DagPb {
         /// The block.
-        cid: Cid,
+        cid: Box<Cid>,
         /// Why it did not parse.
         source: ipld_dagpb::Error,
     },
@@ -179,7 +179,7 @@ pub enum LinksError {
     #[error("block {cid} is not valid dag-cbor: {source}; make it again")]
     DagCbor {
         /// The block.
-        cid: Cid,
+        cid: Box<Cid>,
         /// Why it did not parse.
         source: Box<serde_ipld_dagcbor::error::CodecError>,
     },
@@ -187,7 +187,7 @@ pub enum LinksError {
     #[error("block {cid} has codec {codec:#x}; only raw, dag-pb and dag-cbor can be followed")]
     UnknownCodec {
         /// The block.
-        cid: Cid,
+        cid: Box<Cid>,
         /// Its multicodec code.
         codec: u64,
     },
@@ -218,7 +218,7 @@ pub enum PinError {
     )]
     Missing {
         /// What was to be pinned.
-        root: Cid,
+        root: Box<Cid>,
         /// The first block that was missed.
         cid: Cid,
     },
@@ -279,7 +279,7 @@ pub enum ExportError {
     #[error("{root} cannot be exported, block {cid} is not in this store: add or fetch it first")]
     Missing {
         /// What was to be exported.
-        root: Cid,
+        root: Box<Cid>,
         /// The first block that was missed.
         cid: Cid,
     },

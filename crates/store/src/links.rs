@@ -21,16 +21,22 @@ pub fn links(cid: &Cid, data: &Bytes) -> Result<Vec<Cid>, LinksError> {
         RAW => Ok(Vec::new()),
         DAG_PB => match PbNode::from_bytes(data.clone()) {
             Ok(node) => Ok(node.links.into_iter().map(|link| link.cid).collect()),
-            Err(source) => Err(LinksError::DagPb { cid: *cid, source }),
+            Err(source) => Err(LinksError::DagPb {
+                cid: Box::new(*cid),
+                source,
+            }),
         },
         DAG_CBOR => match DagCborCodec::links(data) {
             Ok(links) => Ok(links.collect()),
             Err(source) => Err(LinksError::DagCbor {
-                cid: *cid,
+                cid: Box::new(*cid),
                 source: Box::new(source),
             }),
         },
-        codec => Err(LinksError::UnknownCodec { cid: *cid, codec }),
+        codec => Err(LinksError::UnknownCodec {
+            cid: Box::new(*cid),
+            codec,
+        }),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{
     VerifyError,
 };
 use crate::flatfs::BlockFolder;
-use crate::hold::{HoldTable, InFlight};
+use crate::hold::{HoldTable, InFlight, locked};
 use crate::key::{BlockKey, Match};
 use crate::pins::Database;
 use crate::{MAX_BLOCK_BYTES, Metrics, StoreSettings, VerifyProgress, VerifyReport};
@@ -252,7 +252,10 @@ impl Core {
     /// Closes the pin database, then the lock: the next owner finds both free.
     fn release(&self) {
         self.pins.close();
-        crate::hold::locked(&self.lock).take();
+        if let Some(lock) = locked(&self.lock).take() {
+            // Closing alone is not enough while a child that is being started has a copy.
+            let _ = lock.unlock();
+        }
     }
 }
 

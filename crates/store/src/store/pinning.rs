@@ -111,7 +111,7 @@ impl Core {
             };
             guard.hold_key(key);
             let missing = || PinError::Missing {
-                root: *root,
+                root: Box::new(*root),
                 cid: step.cid,
             };
             let size = if is_leaf(&step.cid) {

@@ -1,0 +1,17 @@
+//! The store as its users see it: on a real file system, across restarts, threads and crashes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod blocks;
+mod car;
+mod crash;
+mod fixture;
+mod model;
+mod opening;
+mod pinning;
+mod threads;
