@@ -2,23 +2,21 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
 /**
- * Two pages come out of one build. The API listener serves this folder at `/`,
- * the gateway serves the same folder at `/embed-assets/`. Only the HTML files
- * name an absolute mount; scripts and styles find their neighbours by relative
- * paths and so work under both.
+ * Two pages come out of one build. The API listener serves the folder at `/`; the
+ * gateway serves `embed.html` and, at `/embed-assets/`, the folder `assets`. Only
+ * the HTML files name an absolute place; scripts and styles find their neighbours
+ * by relative paths and so work under both.
  */
-const MOUNT: Record<string, string> = {
-  'index.html': '/',
-  'embed.html': '/embed-assets/',
-};
+const ASSETS = 'assets';
+const address = (page: string, file: string) =>
+  page === 'embed.html' ? file.replace(`${ASSETS}/`, '/embed-assets/') : `/${file}`;
 
 export default defineConfig({
   plugins: [svelte()],
   build: {
     outDir: process.env['CIDCAST_WEB_OUT'] ?? 'dist',
     emptyOutDir: true,
-    // `/assets` belongs to the API's vocabulary.
-    assetsDir: 'static',
+    assetsDir: ASSETS,
     // The content security policy allows no `data:` scripts or styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
@@ -29,8 +27,7 @@ export default defineConfig({
   },
   experimental: {
     renderBuiltUrl(filename, { hostId, hostType }) {
-      if (hostType !== 'html') return { relative: true };
-      return (MOUNT[hostId] ?? '/') + filename;
+      return hostType === 'html' ? address(hostId, filename) : { relative: true };
     },
   },
 });

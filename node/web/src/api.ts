@@ -72,8 +72,9 @@ export interface NodeInfo {
   version?: string;
   peer_id?: string;
   addresses?: string[];
-  gateway?: string;
   gateway_url?: string;
+  encoder?: string;
+  max_upload_bytes?: number;
   store?: { blocks?: number; bytes?: number; pins?: number; free_bytes?: number };
 }
 
@@ -160,6 +161,6 @@ async function send(method: string, path: string, { body, signal, accept }: Opti
     throw new ApiError(0, problemFrom(0, ''));
   }
   if (response.ok) return response;
-  if (response.status === 401) token.ask();
+  if (response.status === 401) token.refused();
   throw new ApiError(response.status, problemFrom(response.status, await response.text()));
 }

@@ -8,6 +8,7 @@ class Token {
   /** Grows with every change, so that readers start over. */
   generation = $state(0);
   #value = $state(read());
+  #declined = false;
 
   get present(): boolean {
     return this.#value !== '';
@@ -17,8 +18,19 @@ class Token {
     return this.#value === '' ? {} : { authorization: `Bearer ${this.#value}` };
   }
 
+  /** The reader wants to give one. */
   ask(): void {
     this.wanted = true;
+  }
+
+  /** The node wants one. Whoever closed the dialog is not asked again and again. */
+  refused(): void {
+    if (!this.#declined) this.wanted = true;
+  }
+
+  decline(): void {
+    this.wanted = false;
+    this.#declined = true;
   }
 
   save(value: string): void {
@@ -26,6 +38,7 @@ class Token {
     if (this.#value === '') sessionStorage.removeItem(KEY);
     else sessionStorage.setItem(KEY, this.#value);
     this.wanted = false;
+    this.#declined = false;
     this.generation += 1;
   }
 }

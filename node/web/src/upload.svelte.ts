@@ -149,7 +149,7 @@ export async function forget(previous: PreviousUpload | null): Promise<void> {
 function sentence(error: Error): string {
   const response = error instanceof DetailedError ? error.originalResponse : null;
   if (!response) return 'The connection to the node broke. Try again when it is reachable.';
-  if (response.getStatus() === 401) token.ask();
+  if (response.getStatus() === 401) token.refused();
   const { title, detail } = problemFrom(response.getStatus(), response.getBody());
   return detail ? `${title}: ${detail}` : title || explain(error);
 }
