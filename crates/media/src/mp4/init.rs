@@ -1,5 +1,6 @@
 //! What an initialisation segment says about its track.
 
+use mp4_atom::esds::DecoderSpecific;
 use mp4_atom::{Audio, Avcc, Decode, Elst, Esds, FourCC, Mdhd, Mvhd, Tkhd, Trex, Visual};
 use serde::{Deserialize, Serialize};
 
@@ -154,19 +155,24 @@ fn sample_entry(stsd: &[u8]) -> Result<(String, InitMedia), Mp4Error> {
         }
         b"mp4a" => {
             let audio = Audio::decode(&mut rest).map_err(malformed)?;
-            let codec = aac_codec(rest)?.ok_or(Mp4Error::Codec(entry.kind))?;
+            let config = aac_config(rest)?.ok_or(Mp4Error::Codec(entry.kind))?;
             let media = InitMedia::Audio {
-                channels: audio.channel_count.into(),
+                // The sample entry of an MP4 says 2 whatever the number of channels is.
+                channels: match config.chan_conf {
+                    0 => audio.channel_count.into(),
+                    7 => 8,
+                    channels => channels.into(),
+                },
                 sample_rate: audio.sample_rate.integer().into(),
             };
-            Ok((codec, media))
+            Ok((format!("mp4a.40.{}", config.profile), media))
         }
         _ => Err(Mp4Error::Codec(entry.kind)),
     }
 }
 
-/// `mp4a.40.<audio object type>`, unless the descriptor says something else than MPEG-4 audio.
-fn aac_codec(entry_boxes: &[u8]) -> Result<Option<String>, Mp4Error> {
+/// The AAC configuration, if the descriptor is one of MPEG-4 audio.
+fn aac_config(entry_boxes: &[u8]) -> Result<Option<DecoderSpecific>, Mp4Error> {
     let kind = FourCC::new(b"esds");
     let body = require(entry_boxes, kind)?.body;
     if body.len() > ESDS_LIMIT {
@@ -174,8 +180,8 @@ fn aac_codec(entry_boxes: &[u8]) -> Result<Option<String>, Mp4Error> {
         return Err(Mp4Error::TooLarge { kind, bytes, limit });
     }
     let config = decode::<Esds>(body)?.es_desc.dec_config;
+    let is_mpeg4 = config.object_type_indication == MPEG4_AUDIO;
     Ok(config
         .dec_specific
-        .filter(|specific| config.object_type_indication == MPEG4_AUDIO && specific.profile != 0)
-        .map(|specific| format!("mp4a.40.{}", specific.profile)))
+        .filter(|specific| is_mpeg4 && specific.profile != 0))
 }
