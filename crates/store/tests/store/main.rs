@@ -11,6 +11,7 @@ mod blocks;
 mod car;
 mod crash;
 mod fixture;
+mod kubo;
 mod model;
 mod opening;
 mod pinning;
