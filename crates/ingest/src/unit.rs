@@ -24,7 +24,7 @@ impl UnitLocks {
         plan: &PlanKey,
         unit: &str,
     ) -> OwnedMutexGuard<()> {
-        let lock = self.entry((*source, plan.clone(), unit.to_owned()));
+        let lock = self.entry((*source, *plan, unit.to_owned()));
         lock.lock_owned().await
     }
 

@@ -193,7 +193,7 @@ impl Uploads {
     ///
     /// [`UploadError::NotFound`] or the catalog's own.
     pub async fn status(&self, id: &UploadId) -> Result<UploadStatus, UploadError> {
-        self.0.upload_row(id).await.map(status)
+        self.0.upload_row(id).await.map(|row| status(&row))
     }
 
     /// Adds the body at `offset`. What arrived counts even if the body breaks off, unless a
@@ -293,13 +293,13 @@ impl Inner {
     }
 }
 
-fn status(row: Upload) -> UploadStatus {
+fn status(row: &Upload) -> UploadStatus {
     UploadStatus {
         id: row.id,
         offset: row.offset,
         length: row.length,
         expires_at: row.expires_at,
-        metadata: words::as_sent(&row),
+        metadata: words::as_sent(row),
         asset: row.asset,
     }
 }

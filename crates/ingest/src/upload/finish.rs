@@ -22,7 +22,7 @@ pub(super) async fn upload(node: &Arc<Inner>, row: Upload) -> Result<UploadStatu
     node.catalog.create_from_upload(&asset, &row.id).await?;
     node.parts.forget(&row.id);
     announce(node, id);
-    Ok(status(Upload {
+    Ok(status(&Upload {
         asset: Some(id),
         ..row
     }))

@@ -38,7 +38,7 @@ pub(super) async fn append<E>(
         });
     }
     if row.asset.is_some() {
-        return Ok(status(row));
+        return Ok(status(&row));
     }
     node.check_room(row.length - row.offset)?;
     let (sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
@@ -109,7 +109,7 @@ async fn take(
     if offset == row.length {
         return finish::upload(node, row).await;
     }
-    Ok(status(row))
+    Ok(status(&row))
 }
 
 async fn write(
