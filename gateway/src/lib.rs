@@ -84,11 +84,14 @@ pub struct State {
     pub metrics: Metrics,
 }
 
+/// The bytes of a built file and its media type.
+pub type SiteFile = (Cow<'static, [u8]>, &'static str);
+
 /// The built web app, by path inside its folder (`embed.html`, `assets/player-1a2b.js`).
 #[derive(Clone, Copy)]
 pub struct StaticSite {
     /// Bytes and media type of a file, if there is one.
-    pub get: fn(&str) -> Option<(Cow<'static, [u8]>, &'static str)>,
+    pub get: fn(&str) -> Option<SiteFile>,
 }
 
 impl fmt::Debug for StaticSite {
@@ -132,7 +135,6 @@ pub fn router(state: State) -> Router {
         .route("/ipfs/{*path}", get(route::ipfs::get))
         .route("/play/{*path}", get(route::play::get))
         .route("/embed/{subject}", get(route::embed::page))
-        .route("/embed/assets/{*path}", get(route::embed::asset))
         .route("/embed-assets/{*path}", get(route::embed::asset))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NoRoute)

@@ -56,7 +56,7 @@ impl Gateway {
             Kind::File { bytes } | Kind::Raw { bytes } => {
                 let content_type = match content_type::by_path(name) {
                     Some(known) => known,
-                    None => self.sniffed(&cid).await?,
+                    None => self.sniffed(&cid, *bytes).await?,
                 };
                 (Content::File { cid, bytes: *bytes }, content_type)
             }
@@ -120,12 +120,16 @@ impl Gateway {
     }
 
     /// Content type by the first bytes, remembered: a CID's bytes never change.
-    async fn sniffed(&self, cid: &Cid) -> Result<HeaderValue, Problem> {
+    async fn sniffed(&self, cid: &Cid, bytes: u64) -> Result<HeaderValue, Problem> {
         if let Some(known) = self.types.get(cid) {
             return Ok(known);
         }
         let mut head = Vec::new();
-        let mut blocks = Box::pin(read::stream(&self.blocks, cid, Some(0..SNIFF_BYTES)));
+        let mut blocks = Box::pin(read::stream(
+            &self.blocks,
+            cid,
+            Some(0..SNIFF_BYTES.min(bytes)),
+        ));
         while let Some(bytes) = self.in_time(blocks.next()).await? {
             let bytes = bytes.map_err(|error| crate::resolve::read_problem(cid, &error))?;
             head.extend_from_slice(&bytes);

@@ -44,7 +44,8 @@ pub(crate) async fn page(
     gateway.site_file(&request, "embed.html", Freshness::Revalidate, headers)
 }
 
-/// What the page loads: names of built files hold a hash of their content.
+/// What the page loads, from the folder `assets` of the built web app: names of files there hold a
+/// hash of their content.
 pub(crate) async fn asset(
     State(gateway): State<Arc<Gateway>>,
     request: Parts,

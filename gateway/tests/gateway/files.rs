@@ -16,7 +16,10 @@ async fn a_file_comes_whole_with_everything_a_cache_needs() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body, bytes);
     assert_eq!(answer.header("etag"), format!("\"{cid}\""));
-    assert_eq!(answer.header("cache-control"), "public, max-age=29030400, immutable");
+    assert_eq!(
+        answer.header("cache-control"),
+        "public, max-age=29030400, immutable"
+    );
     assert_eq!(answer.header("content-length"), bytes.len().to_string());
     assert_eq!(answer.header("content-type"), "application/octet-stream");
     assert_eq!(answer.header("accept-ranges"), "bytes");
@@ -32,12 +35,22 @@ async fn head_says_what_get_says_without_the_bytes() {
     let cid = world.file(&noise(3 * MIB));
     let router = world.router();
     let target = format!("/ipfs/{cid}");
-    let (full, bare) = (get(&target).send(&router).await, head(&target).send(&router).await);
+    let (full, bare) = (
+        get(&target).send(&router).await,
+        head(&target).send(&router).await,
+    );
     assert_eq!(bare.status, 200);
     assert_eq!(bare.headers, full.headers);
     assert!(bare.body.is_empty());
     // RFC 9110 §14.2: ranges are for GET.
-    assert_eq!(head(&target).header("range", "bytes=0-9").send(&router).await.status, 200);
+    assert_eq!(
+        head(&target)
+            .header("range", "bytes=0-9")
+            .send(&router)
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -55,7 +68,10 @@ async fn one_range_is_answered_with_exactly_its_bytes() {
         ("bytes=0-", 0..total),
     ];
     for (range, part) in cases {
-        let answer = get(format!("/ipfs/{cid}")).header("range", range).send(&router).await;
+        let answer = get(format!("/ipfs/{cid}"))
+            .header("range", range)
+            .send(&router)
+            .await;
         assert_eq!(answer.status, 206, "{range}");
         assert_eq!(answer.body, bytes[part.clone()], "{range}");
         let expected = format!("bytes {}-{}/{total}", part.start, part.end - 1);
@@ -69,15 +85,36 @@ async fn one_range_is_answered_with_exactly_its_bytes() {
 async fn a_range_outside_is_refused_and_one_that_cannot_be_read_is_ignored() {
     let world = World::new().await;
     let (cid, router) = (world.file(b"0123456789"), world.router());
-    for range in ["bytes=10-", "bytes=10-20", "bytes=99999999999999999999999-", "bytes=-0"] {
-        let answer = get(format!("/ipfs/{cid}")).header("range", range).send(&router).await;
+    for range in [
+        "bytes=10-",
+        "bytes=10-20",
+        "bytes=99999999999999999999999-",
+        "bytes=-0",
+    ] {
+        let answer = get(format!("/ipfs/{cid}"))
+            .header("range", range)
+            .send(&router)
+            .await;
         assert_eq!(answer.status, 416, "{range}");
         assert_eq!(answer.header("content-range"), "bytes */10");
         assert_eq!(answer.problem(), "range-not-satisfiable");
     }
-    for range in ["bytes=0-1,4-5", "bytes=9-1", "bytes=a-b", "chars=0-1", "bytes="] {
-        let answer = get(format!("/ipfs/{cid}")).header("range", range).send(&router).await;
-        assert_eq!((answer.status, answer.text()), (200, "0123456789"), "{range}");
+    for range in [
+        "bytes=0-1,4-5",
+        "bytes=9-1",
+        "bytes=a-b",
+        "chars=0-1",
+        "bytes=",
+    ] {
+        let answer = get(format!("/ipfs/{cid}"))
+            .header("range", range)
+            .send(&router)
+            .await;
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, "0123456789"),
+            "{range}"
+        );
     }
 }
 
@@ -94,7 +131,11 @@ async fn if_range_serves_the_part_only_of_the_same_content() {
     let weak = format!("W/\"{cid}\"");
     for other in ["\"other\"", weak.as_str(), "Sat, 21 Nov 2026 00:00:00 GMT"] {
         let answer = ask(other).send(&router).await;
-        assert_eq!((answer.status, answer.text()), (200, "0123456789"), "{other}");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, "0123456789"),
+            "{other}"
+        );
     }
 }
 
@@ -111,7 +152,10 @@ async fn what_the_client_has_is_not_sent_again() {
         assert_eq!(answer.status, 304, "{condition}");
         assert!(answer.body.is_empty());
         assert_eq!(answer.header("etag"), strong);
-        assert_eq!(answer.header("cache-control"), "public, max-age=29030400, immutable");
+        assert_eq!(
+            answer.header("cache-control"),
+            "public, max-age=29030400, immutable"
+        );
     }
     let ask = get(format!("/ipfs/{cid}")).header("if-none-match", "\"other\"");
     assert_eq!(ask.send(&router).await.status, 200);
@@ -142,9 +186,14 @@ async fn media_files_have_their_types_by_name_and_by_content() {
     let answer = get(format!("/ipfs/{cid}")).send(&router).await;
     assert_eq!(answer.header("content-type"), "video/mp4");
     // Also for a part that does not hold the first bytes, from memory the second time.
-    let answer = get(format!("/ipfs/{cid}")).header("range", "bytes=9-").send(&router).await;
+    let answer = get(format!("/ipfs/{cid}"))
+        .header("range", "bytes=9-")
+        .send(&router)
+        .await;
     assert_eq!(answer.header("content-type"), "video/mp4");
-    let answer = get(format!("/ipfs/{cid}?filename=a.vtt")).send(&router).await;
+    let answer = get(format!("/ipfs/{cid}?filename=a.vtt"))
+        .send(&router)
+        .await;
     assert_eq!(answer.header("content-type"), "text/vtt; charset=utf-8");
 }
 
@@ -160,8 +209,15 @@ async fn a_download_gets_its_name() {
     let inline = "inline; filename=\"my film.txt\"; filename*=UTF-8''my%20film%2Etxt";
     assert_eq!(disposition("?filename=my%20film.txt").await, inline);
     let attachment = inline.replace("inline", "attachment");
-    assert_eq!(disposition("?filename=my+film.txt&download=true").await, attachment);
-    assert!(disposition("?download=true").await.contains(&cid.to_string()));
+    assert_eq!(
+        disposition("?filename=my+film.txt&download=true").await,
+        attachment
+    );
+    assert!(
+        disposition("?download=true")
+            .await
+            .contains(&cid.to_string())
+    );
     assert_eq!(disposition("?download=false").await, "");
 }
 
@@ -173,17 +229,29 @@ async fn a_block_is_had_raw_whatever_it_means() {
     let expected = world.store.get(&root).unwrap();
     let by_query = get(format!("/ipfs/{root}?format=raw")).send(&router).await;
     let accept = "text/html, application/vnd.ipld.raw;q=0.9";
-    let by_header = get(format!("/ipfs/{root}")).header("accept", accept).send(&router).await;
+    let by_header = get(format!("/ipfs/{root}"))
+        .header("accept", accept)
+        .send(&router)
+        .await;
     for answer in [by_query, by_header] {
         assert_eq!((answer.status, &answer.body), (200, &expected));
         assert_eq!(answer.header("content-type"), "application/vnd.ipld.raw");
         assert_eq!(answer.header("etag"), format!("\"{root}.raw\""));
-        assert!(answer.header("content-disposition").starts_with("attachment"));
+        assert!(
+            answer
+                .header("content-disposition")
+                .starts_with("attachment")
+        );
     }
-    let leaf = get(format!("/ipfs/{root}/a.txt?format=raw")).send(&router).await;
+    let leaf = get(format!("/ipfs/{root}/a.txt?format=raw"))
+        .send(&router)
+        .await;
     assert_eq!(leaf.text(), "hello");
     let car = get(format!("/ipfs/{root}?format=car")).send(&router).await;
-    assert_eq!((car.status, car.problem().as_str()), (406, "unsupported-format"));
+    assert_eq!(
+        (car.status, car.problem().as_str()),
+        (406, "unsupported-format")
+    );
 }
 
 #[tokio::test]
@@ -197,11 +265,20 @@ async fn scripts_of_content_get_an_origin_of_their_own() {
     ]);
     for active in ["page.html", "image.svg"] {
         let answer = get(format!("/ipfs/{root}/{active}")).send(&router).await;
-        assert!(answer.header("content-security-policy").starts_with("sandbox"), "{active}");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .starts_with("sandbox"),
+            "{active}"
+        );
     }
     let cid = world.file(b"<!DOCTYPE html><script>1</script>");
     let answer = get(format!("/ipfs/{cid}")).send(&router).await;
-    assert!(answer.header("content-security-policy").starts_with("sandbox"));
+    assert!(
+        answer
+            .header("content-security-policy")
+            .starts_with("sandbox")
+    );
     let answer = get(format!("/ipfs/{root}/a.m4s")).send(&router).await;
     assert_eq!(answer.header("content-security-policy"), "");
 }

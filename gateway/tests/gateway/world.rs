@@ -67,16 +67,12 @@ impl World {
         add_bytes(&self.store, &self.guard, bytes).unwrap().cid
     }
 
-    /// A block that no pin refers to.
-    pub(crate) fn put(&self, cid: &Cid, bytes: &[u8]) {
-        self.store.put(cid, bytes, &self.guard).unwrap();
-    }
-
     /// A directory that no pin refers to.
     pub(crate) fn add_tree(&self, files: &[(&str, &[u8])]) -> Cid {
         let mut tree = Tree::new();
         for (path, bytes) in files {
-            tree.insert(path, add_bytes(&self.store, &self.guard, bytes).unwrap()).unwrap();
+            tree.insert(path, add_bytes(&self.store, &self.guard, bytes).unwrap())
+                .unwrap();
         }
         tree.finish(&self.store, &self.guard).unwrap().cid
     }
@@ -103,7 +99,10 @@ impl World {
 
 fn site(path: &str) -> Option<(Cow<'static, [u8]>, &'static str)> {
     match path {
-        "embed.html" => Some((Cow::Borrowed(b"<!doctype html>player"), "text/html; charset=utf-8")),
+        "embed.html" => Some((
+            Cow::Borrowed(b"<!doctype html>player"),
+            "text/html; charset=utf-8",
+        )),
         "assets/player-1a2b.js" => Some((Cow::Borrowed(b"play()"), "text/javascript")),
         _ => None,
     }
@@ -115,8 +114,12 @@ pub(crate) struct Ask {
 }
 
 pub(crate) fn get(target: impl AsRef<str>) -> Ask {
-    let request = Request::builder().uri(target.as_ref()).header("host", "localhost:8787");
-    Ask { request: request.body(Body::empty()).unwrap() }
+    let request = Request::builder()
+        .uri(target.as_ref())
+        .header("host", "localhost:8787");
+    Ask {
+        request: request.body(Body::empty()).unwrap(),
+    }
 }
 
 pub(crate) fn head(target: impl AsRef<str>) -> Ask {
@@ -130,7 +133,9 @@ impl Ask {
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.request.headers_mut().insert(name, value.parse().unwrap());
+        self.request
+            .headers_mut()
+            .insert(name, value.parse().unwrap());
         self
     }
 
@@ -140,7 +145,7 @@ impl Ask {
         self
     }
 
-    pub(crate) fn from_loopback(self) -> Self {
+    pub(crate) fn near(self) -> Self {
         self.peer("127.0.0.1:50000")
     }
 
@@ -151,7 +156,11 @@ impl Ask {
     pub(crate) async fn send(self, router: &Router) -> Answer {
         let (parts, body) = self.start(router).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
     }
 }
 
@@ -164,7 +173,9 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -173,12 +184,18 @@ impl Answer {
 
     /// The stable end of a problem's `type`; the document must agree with the status.
     pub(crate) fn problem(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
         let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         assert_eq!(json["status"], self.status);
         assert!(!json["title"].as_str().unwrap().is_empty());
         let kind = json["type"].as_str().unwrap();
-        kind.strip_prefix("urn:cidcast:problem:").unwrap().to_owned()
+        kind.strip_prefix("urn:cidcast:problem:")
+            .unwrap()
+            .to_owned()
     }
 
     pub(crate) fn detail(&self) -> String {
