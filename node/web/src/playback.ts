@@ -47,15 +47,26 @@ export function attach(element: HlsVideoElement, src: string, onFatal: (reason: 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 3_000;
 
-/** Resolves when the playlist can be played; an asset whose first chunk is not done yet has none. */
-export async function playable(src: string, signal: AbortSignal): Promise<void> {
-  for (let wait = FIRST_WAIT; !signal.aborted; wait = Math.min(wait * 1.5, LONGEST_WAIT)) {
-    try {
-      const response = await fetch(src, { signal, cache: 'no-store' });
-      if (response.ok) return;
-    } catch {
-      // Not reachable at the moment: the next round tells.
-    }
+/** What the gateway answers while an asset has no playable segment yet. */
+const NOT_YET = 503;
+
+/** Waits until the playlist can be played, or until the gateway says that it never will. */
+export async function playable(src: string, signal: AbortSignal): Promise<'playable' | 'never'> {
+  for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 1.5, LONGEST_WAIT)) {
+    const status = await statusOf(src, signal);
+    if (status >= 200 && status < 300) return 'playable';
+    if (status >= 400 && status < 500) return 'never';
+    if (status !== NOT_YET) console.debug('playlist: status', status);
     await new Promise((done) => setTimeout(done, wait));
+  }
+}
+
+/** 0 when nothing answers; an abort is thrown on. */
+async function statusOf(src: string, signal: AbortSignal): Promise<number> {
+  try {
+    return (await fetch(src, { signal, cache: 'no-store' })).status;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return 0;
   }
 }
