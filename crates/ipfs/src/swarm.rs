@@ -5,11 +5,14 @@
 //! DNS of its own (rust-ipfs would ask a public resolver), and knows no peer but the ones in
 //! [`SwarmSettings::bootstrap`].
 //!
-//! Owns: the sockets and the swarm task. Ends: with [`Swarm::stop`], which closes the listeners,
-//! then the connections, then waits until the task is gone; dropping a [`Swarm`] ends the task too,
-//! without waiting. Cancel safety: a `start` that is dropped closes what it opened.
+//! Owns: the sockets, the swarm task, and a task for each bootstrap peer. Ends: with
+//! [`Swarm::stop`], which ends the dialling, closes the listeners, then the connections, then waits
+//! until the swarm task is gone; dropping a [`Swarm`] ends all tasks too, without waiting. Cancel
+//! safety: a `start` that is dropped closes what it opened.
 
 mod address;
+mod bootstrap;
+mod error;
 mod key;
 
 use std::io;
@@ -20,11 +23,13 @@ use std::time::Duration;
 use cidcast_runtime::Shutdown;
 use rust_ipfs::builder::DefaultIpfsBuilder;
 use rust_ipfs::p2p::{IdentifyConfiguration, PubsubConfig};
-use rust_ipfs::{AddPeerOpt, Ipfs, Keypair, ListenerId, Multiaddr, PeerId, Protocol, ping};
+use rust_ipfs::{Ipfs, Keypair, ListenerId, Multiaddr, PeerId, Protocol, ping};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::DropGuard;
 
 pub use address::{AddressError, check_bootstrap, check_listen};
+pub use error::{ConnectError, StartError, StopTimeout, SwarmFault};
 pub use key::KeyError;
 
 /// QUIC connections without any packet for this long are gone (milliseconds).
@@ -50,6 +55,8 @@ pub struct SwarmSettings {
     pub listen: Vec<String>,
     /// Multiaddresses, with `/p2p/…`, of peers to stay connected to. Empty: contact nobody.
     pub bootstrap: Vec<String>,
+    /// How often a bootstrap peer that is not connected is dialled.
+    pub bootstrap_retry: Duration,
     /// How long all listeners together may take to start.
     pub start_deadline: Duration,
     /// How long [`Swarm::stop`] may take.
@@ -63,81 +70,12 @@ impl SwarmSettings {
             key_file: key_file.into(),
             listen: Vec::new(),
             bootstrap: Vec::new(),
+            bootstrap_retry: Duration::from_secs(15),
             start_deadline: Duration::from_secs(15),
             stop_deadline: Duration::from_secs(10),
         }
     }
 }
-
-/// Why the swarm did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The node has no usable identity.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// A setting is not a usable multiaddress.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// rust-ipfs refused to start.
-    #[error("the swarm did not start; run again with RUST_LOG=debug to see why")]
-    Swarm(#[source] SwarmFault),
-    /// A listener did not open.
-    #[error("cannot listen on {address}; is the port taken? choose another or use port 0")]
-    Listen {
-        /// The address as it was configured.
-        address: String,
-        /// What the transport says.
-        source: SwarmFault,
-    },
-    /// Listeners took too long.
-    #[error("listening on {address} took longer than {deadline:?}; check the address")]
-    Slow {
-        /// The address that was being opened.
-        address: String,
-        /// The deadline.
-        deadline: Duration,
-    },
-    /// The node was told to stop while it was starting.
-    #[error("the node was told to stop while its swarm was starting; start it again")]
-    Interrupted,
-}
-
-/// Why a peer was not reached.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The address is not usable.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// Dialling failed.
-    #[error("{address} cannot be reached; is the node running, and is its peer id right?")]
-    Dial {
-        /// The address that was dialled.
-        address: String,
-        /// What the swarm says.
-        source: SwarmFault,
-    },
-    /// Dialling took too long.
-    #[error("{address} did not answer within {deadline:?}; is it behind a firewall?")]
-    Slow {
-        /// The address that was dialled.
-        address: String,
-        /// The deadline.
-        deadline: Duration,
-    },
-}
-
-/// The swarm did not end in time. Its sockets may stay open until the process ends.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the swarm was still running {deadline:?} after it was told to stop")]
-pub struct StopTimeout {
-    /// The deadline.
-    pub deadline: Duration,
-}
-
-/// What rust-ipfs says about a failure.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:#}")]
-pub struct SwarmFault(rust_ipfs::Error);
 
 /// A running libp2p node.
 pub struct Swarm {
@@ -146,6 +84,9 @@ pub struct Swarm {
     listeners: Vec<ListenerId>,
     /// Resolves when the swarm task has dropped everything it owned.
     gone: oneshot::Receiver<()>,
+    /// Those of the bootstrap peers. They hold the node alive, so they must end with this.
+    tasks: Shutdown,
+    _end_with_me: DropGuard,
     stop_deadline: Duration,
 }
 
@@ -157,19 +98,28 @@ impl Swarm {
     /// [`StartError`]; nothing is left running.
     pub async fn start(settings: SwarmSettings, shutdown: &Shutdown) -> Result<Self, StartError> {
         let listen = address::parse_listen(&settings.listen)?;
-        let bootstrap = address::parse_bootstrap(&settings.bootstrap).await?;
+        let bootstrap = bootstrap::parse(&settings.bootstrap)?;
         let key = key::load_or_create(&settings.key_file)?;
-        tokio::select! {
-            started = Self::open(&settings, &key, listen, bootstrap) => started,
-            () = shutdown.triggered() => Err(StartError::Interrupted),
+        let tasks = shutdown.child();
+        let swarm = tokio::select! {
+            opened = Self::open(&settings, &key, listen, tasks) => opened?,
+            () = shutdown.triggered() => return Err(StartError::Interrupted),
+        };
+        for peer in bootstrap {
+            let kept = bootstrap::keep(swarm.ipfs.clone(), peer, settings.bootstrap_retry);
+            let token = swarm.tasks.token().clone();
+            let until_stop = async move { token.run_until_cancelled(kept).await };
+            swarm.tasks.spawn("bootstrap", until_stop);
         }
+        tracing::info!(peer = %swarm.peer, listeners = swarm.listeners.len(), "swarm started");
+        Ok(swarm)
     }
 
     async fn open(
         settings: &SwarmSettings,
         key: &Keypair,
         listen: Vec<Multiaddr>,
-        bootstrap: Vec<(PeerId, Multiaddr)>,
+        tasks: Shutdown,
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
         let ipfs = build(key, alive).await.map_err(StartError::Swarm)?;
@@ -178,6 +128,8 @@ impl Swarm {
             peer: key.public().to_peer_id(),
             listeners: Vec::new(),
             gone,
+            _end_with_me: tasks.token().clone().drop_guard(),
+            tasks,
             stop_deadline: settings.stop_deadline,
         };
         let deadline = Instant::now() + settings.start_deadline;
@@ -202,16 +154,6 @@ impl Swarm {
                 }
             }
         }
-        for (peer, address) in bootstrap {
-            let known = AddPeerOpt::with_peer_id(peer)
-                .add_address(address)
-                .set_dial(true)
-                .keepalive();
-            if let Err(error) = swarm.ipfs.add_peer(known).await {
-                tracing::warn!(%peer, %error, "bootstrap peer not taken");
-            }
-        }
-        tracing::info!(peer = %swarm.peer, listeners = swarm.listeners.len(), "swarm started");
         Ok(swarm)
     }
 
@@ -242,18 +184,7 @@ impl Swarm {
     ///
     /// [`ConnectError`] if the address is not usable or nobody with that peer id answers in time.
     pub async fn connect(&self, address: &str, deadline: Duration) -> Result<(), ConnectError> {
-        let dialled = address::dialable(address).await?;
-        match timeout(deadline, self.ipfs.connect(dialled)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(ConnectError::Dial {
-                address: address.to_owned(),
-                source: SwarmFault(error),
-            }),
-            Err(_) => Err(ConnectError::Slow {
-                address: address.to_owned(),
-                deadline,
-            }),
-        }
+        dial(&self.ipfs, address, deadline).await
     }
 
     /// Closes the listeners, then the connections, then ends the swarm task.
@@ -265,6 +196,7 @@ impl Swarm {
         let deadline = self.stop_deadline;
         let mut sockets = Vec::new();
         let orderly = async {
+            let _ = self.tasks.drain(deadline).await;
             let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
             sockets.extend(bound.iter().filter_map(address::udp_socket));
             for listener in self.listeners {
@@ -289,6 +221,22 @@ impl Swarm {
         timeout(deadline / 2, end)
             .await
             .map_err(|_| StopTimeout { deadline })
+    }
+}
+
+async fn dial(ipfs: &Ipfs, address: &str, deadline: Duration) -> Result<(), ConnectError> {
+    let dialled = address::dialable(address).await?;
+    let failed = |source| ConnectError::Dial {
+        address: address.to_owned(),
+        source,
+    };
+    match timeout(deadline, ipfs.connect(dialled)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(failed(SwarmFault(error))),
+        Err(_) => Err(ConnectError::Slow {
+            address: address.to_owned(),
+            deadline,
+        }),
     }
 }
 

@@ -65,22 +65,6 @@ pub(super) fn parse_listen(addresses: &[String]) -> Result<Vec<Multiaddr>, Addre
     addresses.iter().map(|address| listen(address)).collect()
 }
 
-/// Parses and looks up the bootstrap peers. A name that does not resolve now is left out with a
-/// warning: the node must start without its peers.
-pub(super) async fn parse_bootstrap(
-    addresses: &[String],
-) -> Result<Vec<(PeerId, Multiaddr)>, AddressError> {
-    let mut peers = Vec::new();
-    for address in addresses {
-        let (id, _) = peer(address)?;
-        match dialable(address).await {
-            Ok(resolved) => peers.push((id, resolved)),
-            Err(error) => tracing::warn!(%address, %error, "bootstrap peer left out"),
-        }
-    }
-    Ok(peers)
-}
-
 /// `address` with its name, if it has one, replaced by an IP address.
 pub(super) async fn dialable(address: &str) -> Result<Multiaddr, AddressError> {
     let (_, parsed) = peer(address)?;
@@ -136,7 +120,7 @@ fn listen(address: &str) -> Result<Multiaddr, AddressError> {
     }
 }
 
-fn peer(address: &str) -> Result<(PeerId, Multiaddr), AddressError> {
+pub(super) fn peer(address: &str) -> Result<(PeerId, Multiaddr), AddressError> {
     let parsed = parse(address)?;
     match parsed.iter().last() {
         Some(Protocol::P2p(peer)) => Ok((peer, parsed)),

@@ -99,22 +99,38 @@ async fn a_node_that_is_told_to_stop_does_not_start() {
     assert!(matches!(error, Err(StartError::Interrupted)));
 }
 
+/// Waits until somebody is connected to `swarm`.
+async fn met(swarm: &Swarm) {
+    let met = async {
+        while swarm.connected_peers().await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, met).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bootstrap_peer_is_met_without_being_asked() {
+async fn a_bootstrap_peer_is_met_again_after_it_was_away() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let shutdown = Shutdown::new();
     let listener = Swarm::start(settings(here.path(), &EVERYWHERE[..1]), &shutdown)
         .await
         .unwrap();
-    let mut newcomer = settings(there.path(), &[]);
-    newcomer.bootstrap = listener.listen_addresses().await;
-    let newcomer = Swarm::start(newcomer, &shutdown).await.unwrap();
-    let met = async {
-        while listener.connected_peers().await == 0 {
-            tokio::task::yield_now().await;
-        }
+    let addresses = listener.listen_addresses().await;
+    let newcomer = SwarmSettings {
+        bootstrap: addresses.clone(),
+        bootstrap_retry: Duration::from_millis(50),
+        ..settings(there.path(), &[])
     };
-    tokio::time::timeout(LONG, met).await.unwrap();
+    let newcomer = Swarm::start(newcomer, &shutdown).await.unwrap();
+    met(&listener).await;
+    listener.stop().await.unwrap();
+
+    let (same, _) = addresses[0].split_once("/p2p/").unwrap();
+    let listener = Swarm::start(settings(here.path(), &[same]), &shutdown)
+        .await
+        .unwrap();
+    met(&listener).await;
     newcomer.stop().await.unwrap();
     listener.stop().await.unwrap();
 }
