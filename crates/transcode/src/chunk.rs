@@ -1,6 +1,9 @@
 //! One chunk of pictures, decoded once and encoded into every rendition.
 
+mod fragments;
+
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use cidcast_media::plan::{ChunkSpan, Plan, VideoRendition};
@@ -74,18 +77,39 @@ impl ChunkJob<'_> {
         self.out_dir.join(format!("{}.mp4", rendition.name))
     }
 
-    /// The files, unless they hold no frame.
+    /// The files without their closing frame, unless they hold no frame at all.
     async fn written(&self) -> Result<Vec<(RenditionName, PathBuf)>, EncodeError> {
-        let mut files = Vec::new();
-        for rendition in &self.plan.video {
-            let path = self.path(rendition);
-            if tokio::fs::metadata(&path).await?.len() > 0 {
-                files.push((rendition.name.clone(), path));
-            } else {
-                tokio::fs::remove_file(&path).await?;
+        let paths: Vec<_> = self
+            .plan
+            .video
+            .iter()
+            .map(|r| (r.name.clone(), self.path(r)))
+            .collect();
+        let closing = self
+            .closing()
+            .map(|end| u64::from(Clock::Free.timescale()) * end.0 / 1_000_000);
+        tokio::task::spawn_blocking(move || {
+            let mut files = Vec::new();
+            for (name, path) in paths {
+                if fragments::finish(&path, closing)? {
+                    files.push((name, path));
+                }
             }
-        }
-        Ok(files)
+            Ok(files)
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// Without a grid, how long a chunk's last frame lasts is known only from the frame behind
+    /// it. So that one is encoded too, as a segment of its own from this time on, and cut off.
+    fn closing(&self) -> Option<Micros> {
+        let video = self.media.video.as_ref()?;
+        let free = self.plan.segments.frames.is_none();
+        self.span
+            .end
+            .filter(|_| free)
+            .map(|end| end.since(video.start))
     }
 
     fn arguments(&self, video: &VideoTrack) -> Vec<OsString> {
@@ -139,14 +163,24 @@ impl ChunkJob<'_> {
 
     /// Drops frames outside of the span. The ends of the presentation are left open.
     fn cut(&self, video: &VideoTrack) -> String {
-        let start = self.span.start.since(video.start);
+        /// A closing frame that comes later than this is not waited for.
+        const PATIENCE: Micros = Micros::from_secs(5);
+        let start = (self.span.index > 0).then(|| self.span.start.since(video.start));
         let end = self.span.end.map(|end| end.since(video.start));
-        match (self.span.index, end) {
-            (0, None) => String::new(),
-            (0, Some(end)) => format!(",trim=end={end}"),
-            (_, None) => format!(",trim=start={start}"),
-            (_, Some(end)) => format!(",trim=start={start}:end={end}"),
-        }
+        let (end, closing) = match self.closing() {
+            Some(end) => {
+                let closing = format!(",select='lt(t,{end})+lt(prev_selected_t,{end})'");
+                (Some(Micros(end.0.saturating_add(PATIENCE.0))), closing)
+            }
+            None => (end, String::new()),
+        };
+        let trim = match (start, end) {
+            (None, None) => String::new(),
+            (None, Some(end)) => format!(",trim=end={end}"),
+            (Some(start), None) => format!(",trim=start={start}"),
+            (Some(start), Some(end)) => format!(",trim=start={start}:end={end}"),
+        };
+        trim + &closing
     }
 
     /// Puts frames on their clock and gives them the rendition's size.

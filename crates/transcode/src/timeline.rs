@@ -91,10 +91,11 @@ pub(crate) fn begins(plan: &Plan, span: &ChunkSpan) -> Micros {
     )
 }
 
-/// Where segments begin inside a chunk without a grid, in seconds and separated by commas.
+/// Where segments begin inside a chunk without a grid, and where the next chunk begins, in seconds
+/// and separated by commas.
 pub(crate) fn key_times(plan: &Plan, span: &ChunkSpan) -> String {
     let mut times = begins(plan, span).to_string();
-    for segment in 1..span.segments {
+    for segment in 1..=span.segments {
         let number = u64::from(span.first_segment) + u64::from(segment);
         let _ = write!(
             times,

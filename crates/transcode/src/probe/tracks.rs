@@ -137,7 +137,7 @@ async fn pictures(
     let pace = rate::judge(&times, &stated);
     let span = Span {
         start,
-        end: end_of(&times, start, pace),
+        end: end_of(&times, start, pace, stated_end(report, stream)),
     };
     reaches_as_far_as_stated(report, stream, span)?;
     let track = VideoTrack {
@@ -160,11 +160,16 @@ async fn pictures(
     Ok(Pictures { track, span })
 }
 
-/// The last frame lasts as long as an ordinary one.
-fn end_of(times: &[i64], start: i64, pace: Pace) -> i64 {
+/// Where the last frame ends. On a grid it lasts as long as any other; elsewhere the file may
+/// know.
+fn end_of(times: &[i64], start: i64, pace: Pace, stated: Option<i64>) -> i64 {
+    /// No frame is believed to be shown for longer.
+    const LONGEST: i64 = 10_000_000;
     let frame = i64::from(pace.rate.den) * 1_000_000 / i64::from(pace.rate.num);
     let last = times.iter().copied().max().unwrap_or(start).max(start);
-    last.saturating_add(frame)
+    let lasts = stated.map(|end| end.saturating_sub(last));
+    let lasts = lasts.filter(|lasts| pace.variable && (1..=LONGEST).contains(lasts));
+    last.saturating_add(lasts.unwrap_or(frame))
 }
 
 /// All packets of a small file; of a large one those of the beginning, the middle and the end, or

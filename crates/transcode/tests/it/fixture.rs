@@ -71,7 +71,11 @@ pub(crate) fn plan(media: &SourceMedia, segment_seconds: u64, chunk_seconds: u64
 }
 
 /// Every chunk's files, per rendition in the plan's order.
-pub(crate) async fn encode_all(source: &Source, media: &SourceMedia, plan: &Plan) -> Vec<Vec<Vec<u8>>> {
+pub(crate) async fn encode_all(
+    source: &Source,
+    media: &SourceMedia,
+    plan: &Plan,
+) -> Vec<Vec<Vec<u8>>> {
     let mut renditions = vec![Vec::new(); plan.video.len()];
     for span in &plan.chunks {
         for (index, bytes) in encode(source, media, plan, span)
@@ -209,15 +213,20 @@ pub(crate) fn join(chunks: &[Vec<u8>]) -> Vec<u8> {
     whole
 }
 
-/// Times of all decoded frames in microseconds.
+/// Times of all decoded frames in microseconds. AVI does not know the last one's: it follows at
+/// the distance of the ones before.
 pub(crate) fn frame_times(path: &Path, select: &str) -> Vec<i64> {
     let question = format!(
         "-select_streams {select} -show_entries frame=best_effort_timestamp_time -of csv=p=0 {}",
         path.file_name().unwrap().to_str().unwrap()
     );
-    tool("ffprobe", &question, path.parent().unwrap())
-        .lines()
-        .filter_map(|line| line.split(',').next()?.parse::<f64>().ok())
-        .map(|seconds| (seconds * 1e6).round() as i64)
-        .collect()
+    let mut times: Vec<i64> = Vec::new();
+    for line in tool("ffprobe", &question, path.parent().unwrap()).lines() {
+        match line.split(',').next().unwrap() {
+            "" => {}
+            "N/A" => times.push(2 * times[times.len() - 1] - times[times.len() - 2]),
+            seconds => times.push((seconds.parse::<f64>().unwrap() * 1e6).round() as i64),
+        }
+    }
+    times
 }
