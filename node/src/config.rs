@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Finding, check};
+pub(crate) use check::check;
 pub(crate) use load::{ConfigError, from_environment, from_text};
-pub(crate) use sources::{DataDir, FirstRun, Locations, read, read_file};
+pub(crate) use sources::{DataDir, DataDirError, FirstRun, Locations, read, read_file};
 pub(crate) use units::{ByteSize, Span};
 
 /// The file that documents every key, embedded so that a first run can leave a copy.
@@ -72,11 +72,11 @@ pub(crate) struct Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Scope {
-    /// See assets, jobs, pins and events.
+    /// See assets, jobs, pins, events and metrics; play what is private.
     Read,
     /// Upload, edit, publish, retry and delete.
     Write,
-    /// Everything, including the state of the node and its metrics.
+    /// Everything, including verifying the store and importing into it.
     Admin,
 }
 
@@ -121,11 +121,11 @@ pub(crate) struct Upload {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Transcode {
-    /// Program name or path.
-    pub(crate) ffmpeg: PathBuf,
-    /// Program name or path.
-    pub(crate) ffprobe: PathBuf,
-    /// Encoder processes at a time; none: one per two cores.
+    /// Path of the program; none: the one in `PATH`.
+    pub(crate) ffmpeg: Option<PathBuf>,
+    /// Path of the program; none: the one in `PATH`.
+    pub(crate) ffprobe: Option<PathBuf>,
+    /// Encoder processes at a time; none: as many as the processor has cores.
     pub(crate) parallel: Option<usize>,
     /// x264 preset.
     pub(crate) preset: String,
@@ -238,8 +238,8 @@ impl Default for Upload {
 impl Default for Transcode {
     fn default() -> Self {
         Self {
-            ffmpeg: "ffmpeg".into(),
-            ffprobe: "ffprobe".into(),
+            ffmpeg: None,
+            ffprobe: None,
             parallel: None,
             preset: "veryfast".into(),
             crf: 23,

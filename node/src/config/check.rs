@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use cidcast_ipfs::swarm::{check_bootstrap, check_listen};
+
 use super::{Config, Token};
 
 /// One unusable value: the key, what is wrong with it, what to write.
@@ -118,7 +120,7 @@ fn check_token(index: usize, token: &Token, findings: &mut Findings) {
 
 fn check_gateway(config: &Config, findings: &mut Findings) {
     let gateway = &config.gateway;
-    for host in gateway.allowed_hosts.iter().filter(|host| *host != "*") {
+    for host in &gateway.allowed_hosts {
         check_host("gateway.allowed_hosts", host, findings);
     }
     if let Some(url) = &gateway.public_url {
@@ -136,22 +138,15 @@ fn check_gateway(config: &Config, findings: &mut Findings) {
 }
 
 fn check_swarm(config: &Config, findings: &mut Findings) {
-    let swarm = &config.swarm;
-    for address in &swarm.listen {
-        findings.unless(
-            address.starts_with("/ip4/") || address.starts_with("/ip6/"),
-            "swarm.listen",
-            format!(
-                "`{address}` is not a multiaddress to listen on, such as /ip4/0.0.0.0/tcp/4747"
-            ),
-        );
+    for address in &config.swarm.listen {
+        if let Err(problem) = check_listen(address) {
+            findings.unless(false, "swarm.listen", problem.to_string());
+        }
     }
-    for address in &swarm.bootstrap {
-        findings.unless(
-            address.starts_with('/') && address.contains("/p2p/"),
-            "swarm.bootstrap",
-            format!("`{address}` must be a multiaddress that ends in /p2p/<peer id>"),
-        );
+    for address in &config.swarm.bootstrap {
+        if let Err(problem) = check_bootstrap(address) {
+            findings.unless(false, "swarm.bootstrap", problem.to_string());
+        }
     }
 }
 

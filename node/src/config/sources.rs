@@ -92,11 +92,6 @@ impl DataDir {
         self.0.join("catalog.sqlite")
     }
 
-    /// Sources and unfinished work.
-    pub(crate) fn work_dir(&self) -> PathBuf {
-        self.0.join("work")
-    }
-
     /// Where blocks lie.
     pub(crate) fn store_dir(&self, config: &Config) -> PathBuf {
         config

@@ -1,0 +1,239 @@
+//! The HTTP API and the web app: one router, made of small modules.
+//!
+//! A request passes, from the outside in: panic guard → number of requests → `Host` and `Origin`
+//! ([`origin`]) → who calls ([`door`]) → scope of its group → time limit → handler. Every refusal
+//! is a problem document ([`problem`]). `/openapi.json` is generated from the handlers.
+
+#![allow(
+    unused_qualifications,
+    reason = "utoipa's macros expand to fully qualified paths"
+)]
+
+mod asset_view;
+mod assets;
+mod door;
+mod events;
+mod extract;
+mod failure;
+mod health;
+mod jobs;
+mod limits;
+mod links;
+mod metrics;
+mod node;
+mod origin;
+mod pins;
+mod problem;
+mod receive;
+mod store;
+mod tus;
+mod web;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse as _;
+use cidcast_catalog::Catalog;
+use cidcast_ingest::Ingest;
+use cidcast_runtime::Shutdown;
+use cidcast_store::Store;
+use prometheus_client::registry::Registry;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::config::Scope;
+
+pub(crate) use asset_view::AssetView;
+pub(crate) use assets::AssetList;
+pub(crate) use door::Door;
+pub(crate) use limits::InFlight;
+pub(crate) use links::Gateway;
+pub(crate) use metrics::Metrics;
+pub(crate) use node::{NodeView, StoreView};
+pub(crate) use origin::Site;
+pub(crate) use pins::{PinList, PinView};
+pub(crate) use problem::{Document, Problem, type_of};
+pub(crate) use store::{Imported, VerifyView};
+pub(crate) use web::file as web_file;
+
+/// What the handlers work with.
+pub(crate) struct Api {
+    pub(crate) ingest: Ingest,
+    pub(crate) catalog: Catalog,
+    pub(crate) store: Store,
+    pub(crate) gateway: Gateway,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) facts: Facts,
+}
+
+/// What a node knows about itself from its start on.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// libp2p peer id.
+    pub(crate) peer_id: String,
+    /// Multiaddresses with the peer id.
+    pub(crate) swarm: Vec<String>,
+    /// ffmpeg and x264 versions.
+    pub(crate) encoder: String,
+    /// Largest source in bytes.
+    pub(crate) max_upload_bytes: u64,
+    /// Free bytes below which the node is not ready.
+    pub(crate) min_free_bytes: u64,
+}
+
+/// Who and how many may call, and for how long.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    pub(crate) door: Door,
+    pub(crate) site: Site,
+    pub(crate) in_flight: InFlight,
+    pub(crate) deadline: Duration,
+    pub(crate) metrics: Metrics,
+}
+
+/// Handlers take this as their state.
+pub(crate) type Shared = Arc<Api>;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "cidcast", description = "A media host in one binary: the API of one node."),
+    modifiers(&Bearer),
+    security((), ("bearer" = []))
+)]
+struct Description;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        api.components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", scheme);
+    }
+}
+
+/// The whole API listener. Serve it with the peer's address as `ConnectInfo`.
+pub(crate) fn router(api: Shared, rules: Rules) -> Router {
+    let (routes, description) = described(&rules).split_for_parts();
+    let description = Arc::new(description);
+    routes
+        .route(
+            "/openapi.json",
+            axum::routing::get(async move || axum::Json((*description).clone())),
+        )
+        .fallback(web::get)
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+                "this method is not offered here: see /openapi.json",
+            )
+        })
+        .layer(DefaultBodyLimit::max(limits::JSON_BYTES))
+        .layer(from_fn_with_state(rules.door, door::identify))
+        .layer(from_fn_with_state(rules.site, origin::check))
+        .layer(from_fn_with_state(rules.in_flight, limits::bound))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+        .layer(from_fn(web::guard_headers))
+        .layer(from_fn_with_state(rules.metrics, metrics::count))
+        .with_state(api)
+}
+
+/// Every route that `/openapi.json` describes.
+fn described(rules: &Rules) -> OpenApiRouter<Shared> {
+    let quick = |group: OpenApiRouter<Shared>| {
+        group.route_layer(from_fn_with_state(rules.deadline, limits::deadline))
+    };
+    let with_scope = |group: OpenApiRouter<Shared>, scope: Scope| {
+        group.route_layer(from_fn_with_state(scope, door::require))
+    };
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(with_scope(quick(readable()), Scope::Read))
+        .merge(with_scope(quick(writable()), Scope::Write))
+        .merge(with_scope(sending(), Scope::Write))
+        .merge(with_scope(administrative(), Scope::Admin))
+        .merge(quick(open()))
+        .route_layer(from_fn(metrics::note_route))
+}
+
+/// Anyone whose host and origin are right: nothing here is secret.
+fn open() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(tus::options))
+        .routes(routes!(tus::options_of_one))
+}
+
+fn readable() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(assets::list))
+        .routes(routes!(assets::show))
+        .routes(routes!(jobs::list))
+        .routes(routes!(pins::list))
+        .routes(routes!(events::stream))
+        .routes(routes!(node::show))
+        .routes(routes!(metrics::show))
+        .routes(routes!(store::export))
+}
+
+fn writable() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(assets::edit))
+        .routes(routes!(assets::remove))
+        .routes(routes!(assets::retry))
+        .routes(routes!(assets::publish))
+        .routes(routes!(tus::status))
+        .routes(routes!(tus::terminate))
+}
+
+/// Bodies of any length: bounded by silence instead of time.
+fn sending() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(receive::post))
+        .routes(routes!(receive::put))
+        .routes(routes!(tus::create))
+        .routes(routes!(tus::append))
+        .routes(routes!(tus::overridden))
+        .layer(DefaultBodyLimit::disable())
+}
+
+/// Long work over the whole store.
+fn administrative() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(store::verify))
+        .routes(routes!(store::import))
+        .layer(DefaultBodyLimit::disable())
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the layer calls"
+)]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    tracing::error!(panic = said, "a request handler panicked");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "Internal error",
+        "something failed inside the node: its log says what",
+    )
+    .into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! An asset as the API shows it. The shape is stable from the first release.
+
+use cidcast_catalog::{Asset, Failure, Permanence};
+use cidcast_media::plan::Plan;
+use cidcast_types::AssetState;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::links::Links;
+use super::problem::type_of;
+
+/// One title: a source, its renditions, its metadata.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Asset)]
+pub(crate) struct AssetView {
+    /// 26 characters; sorts by creation.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) tags: Vec<String>,
+    /// queued, probing, transcoding, packaging, pinning, ready or failed.
+    pub(crate) state: String,
+    /// private, unlisted or public.
+    pub(crate) visibility: String,
+    /// The root CID, once there is a package.
+    pub(crate) root: Option<String>,
+    /// The playlist to give to a player; works while transcoding too.
+    pub(crate) play_url: String,
+    /// A page with a player, for an iframe.
+    pub(crate) embed_url: String,
+    pub(crate) poster_url: Option<String>,
+    /// The package's directory on the gateway.
+    pub(crate) gateway_url: Option<String>,
+    /// Percent of the transcode, 0 to 100.
+    pub(crate) progress: f32,
+    /// Media seconds per second, while transcoding.
+    pub(crate) speed: Option<f32>,
+    /// Why it failed, or why it waits for another attempt.
+    pub(crate) error: Option<ErrorView>,
+    pub(crate) source: SourceView,
+    /// In seconds, once probed.
+    pub(crate) duration: Option<f64>,
+    /// Best first, once planned.
+    pub(crate) renditions: Vec<RenditionView>,
+    /// Size of the package, once there is one.
+    pub(crate) bytes: Option<u64>,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) created_at: u64,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) updated_at: u64,
+}
+
+/// Why a job stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AssetError)]
+pub(crate) struct ErrorView {
+    /// `urn:cidcast:problem:<code>`; programs compare this.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) title: String,
+    pub(crate) detail: String,
+    /// Whether another attempt would end the same way.
+    pub(crate) permanent: bool,
+}
+
+/// The uploaded file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Source)]
+pub(crate) struct SourceView {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) cid: String,
+}
+
+/// One encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Rendition)]
+pub(crate) struct RenditionView {
+    pub(crate) name: String,
+    /// video or audio.
+    pub(crate) kind: String,
+    /// Pixels; null for sound.
+    pub(crate) width: Option<u32>,
+    /// Pixels; null for sound.
+    pub(crate) height: Option<u32>,
+    pub(crate) codec: String,
+    /// Highest bits per second.
+    pub(crate) bitrate: u64,
+}
+
+impl AssetView {
+    /// The asset as the caller to whom `links` lead sees it.
+    pub(crate) fn new(asset: &Asset, links: &Links) -> Self {
+        let has_poster = asset
+            .media
+            .as_ref()
+            .is_some_and(|media| media.video.is_some());
+        Self {
+            id: asset.id.to_string(),
+            title: asset.title.clone(),
+            description: asset.description.clone(),
+            tags: asset.tags.clone(),
+            state: asset.state.to_string(),
+            visibility: asset.visibility.to_string(),
+            root: asset.root.map(|root| root.to_string()),
+            play_url: links.play(&asset.id),
+            embed_url: links.embed(&asset.id),
+            poster_url: asset
+                .root
+                .filter(|_| has_poster)
+                .map(|root| links.poster(&root)),
+            gateway_url: asset.root.map(|root| links.package(&root)),
+            progress: if asset.state == AssetState::Ready {
+                100.0
+            } else {
+                asset.progress
+            },
+            speed: asset.speed,
+            error: asset.failure.as_ref().map(ErrorView::new),
+            source: SourceView {
+                name: asset.source.name.clone(),
+                bytes: asset.source.bytes,
+                cid: asset.source.cid.to_string(),
+            },
+            duration: asset
+                .media
+                .as_ref()
+                .map(|media| media.duration.as_secs_f64()),
+            renditions: asset.plan.as_ref().map(renditions).unwrap_or_default(),
+            bytes: asset.package_bytes,
+            created_at: asset.created_at.as_millis(),
+            updated_at: asset.updated_at.as_millis(),
+        }
+    }
+}
+
+impl ErrorView {
+    pub(crate) fn new(failure: &Failure) -> Self {
+        Self {
+            kind: type_of(&failure.code),
+            title: failure.title.clone(),
+            detail: failure.detail.clone(),
+            permanent: failure.permanence == Permanence::Permanent,
+        }
+    }
+}
+
+fn renditions(plan: &Plan) -> Vec<RenditionView> {
+    let video = plan.video.iter().map(|rendition| RenditionView {
+        name: rendition.name.to_string(),
+        kind: "video".to_owned(),
+        width: Some(rendition.width),
+        height: Some(rendition.height),
+        codec: spelling(&rendition.codec),
+        bitrate: rendition.max_bitrate,
+    });
+    let audio = plan.audio.iter().map(|rendition| RenditionView {
+        name: rendition.name.to_string(),
+        kind: "audio".to_owned(),
+        width: None,
+        height: None,
+        codec: spelling(&rendition.codec),
+        bitrate: rendition.bitrate,
+    });
+    video.chain(audio).collect()
+}
+
+/// The name under which a codec is stored: `h264`, `aac`.
+fn spelling(codec: &impl Serialize) -> String {
+    match serde_json::to_value(codec) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}

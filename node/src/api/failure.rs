@@ -1,0 +1,133 @@
+//! Errors of the crates below as problems.
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::StatusCode;
+use cidcast_catalog::{CatalogError, ChangeError};
+use cidcast_ingest::{AboutError, EditError, RemoveError, RetryError, UploadError};
+
+use super::problem::Problem;
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        match &error {
+            CatalogError::DiskFull(_) => Self::no_space(&error),
+            CatalogError::Busy(_) | CatalogError::Closed => Self::busy(&error),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NoSuchAsset(_) => Self::not_found(error),
+            ChangeError::WrongState { .. } => Self::conflict("wrong-state", error),
+            ChangeError::Catalog(catalog) => catalog.into(),
+        }
+    }
+}
+
+impl From<cidcast_catalog::UploadError> for Problem {
+    fn from(error: cidcast_catalog::UploadError) -> Self {
+        use cidcast_catalog::UploadError as Refused;
+        match error {
+            Refused::NoSuchUpload(_) => Self::not_found(error),
+            Refused::OffsetOutOfRange { .. } => Self::conflict("offset-conflict", error),
+            Refused::Catalog(catalog) => catalog.into(),
+        }
+    }
+}
+
+impl From<AboutError> for Problem {
+    fn from(error: AboutError) -> Self {
+        Self::invalid(error)
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NotFound(_) => Self::not_found(error),
+            EditError::About(about) => about.into(),
+            EditError::Catalog(catalog) => catalog.into(),
+            EditError::Change(change) => change.into(),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<RetryError> for Problem {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::NotFound(_) => Self::not_found(error),
+            RetryError::NotFailed(_) => Self::conflict("not-failed", error),
+            RetryError::Catalog(catalog) => catalog.into(),
+            RetryError::Change(change) => change.into(),
+        }
+    }
+}
+
+impl From<RemoveError> for Problem {
+    fn from(error: RemoveError) -> Self {
+        match error {
+            RemoveError::NotFound(_) => Self::not_found(error),
+            RemoveError::StillRunning(_) => Self::busy(error),
+            RemoveError::Catalog(catalog) => catalog.into(),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        use StatusCode as S;
+        match error {
+            UploadError::NotFound(_) => Self::not_found(error),
+            UploadError::Busy(_) => Self::new(S::LOCKED, "upload-busy", "Upload in use", error),
+            UploadError::OffsetConflict { .. } => Self::conflict("offset-conflict", error),
+            UploadError::Empty => Self::invalid(error),
+            UploadError::TooLarge { .. } | UploadError::OverLength { .. } => Self::too_large(error),
+            UploadError::NoSpace { .. } => Self::no_space(error),
+            UploadError::WrongChecksum => checksum_mismatch(&error),
+            UploadError::BrokenOff => Self::bad_request(error),
+            UploadError::About(about) => about.into(),
+            UploadError::Catalog(catalog) => catalog.into(),
+            UploadError::Record(record) => record.into(),
+            UploadError::Stopping => Self::busy(error),
+            UploadError::Disk(_) => Self::internal(&error),
+        }
+    }
+}
+
+/// tus 1.0, "Checksum": status 460.
+fn checksum_mismatch(error: &UploadError) -> Problem {
+    let status = StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST);
+    Problem::new(status, "checksum-mismatch", "Checksum differs", error)
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad_request(rejection.body_text())
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(rejection.body_text()),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "media-type",
+                "Media type not accepted",
+                "send JSON with content-type: application/json",
+            ),
+            _ => Self::bad_request(rejection.body_text()),
+        }
+    }
+}

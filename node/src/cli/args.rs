@@ -1,0 +1,264 @@
+//! What the command line may say.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cidcast_types::{AssetId, AssetState, Cid, Visibility};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use crate::config::Scope;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; the message says why
+  2  the command line or the configuration is wrong
+  3  no node can be reached
+  4  there is no such asset, pin or block
+  5  the node refuses: a token or a wider scope is needed
+
+Environment:
+  CIDCAST_DATA_DIR, CIDCAST_CONFIG, CIDCAST_API, CIDCAST_TOKEN stand for the options of that name;
+  CIDCAST_<SECTION>__<KEY> overrides a configuration key (CIDCAST_TRANSCODE__PARALLEL=4).";
+
+/// A media host in one binary: drop in a video, get an adaptive stream under one root CID.
+#[derive(Debug, Parser)]
+#[command(name = "cidcast", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Where the node keeps everything [default: cidcast in the XDG data directory]
+    #[arg(long, global = true, env = "CIDCAST_DATA_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file [default: config.yaml in the data directory]
+    #[arg(long, global = true, env = "CIDCAST_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// API of the node to talk to [default: the node that runs on the data directory]
+    #[arg(long, global = true, env = "CIDCAST_API", value_name = "URL")]
+    pub(crate) api: Option<String>,
+    /// Bearer token for --api
+    #[arg(
+        long,
+        global = true,
+        env = "CIDCAST_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) token: Option<String>,
+    /// Print results and errors as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the node; the first run makes the data directory, keys and configuration
+    Serve(ServeArgs),
+    /// Upload files
+    Add(AddArgs),
+    /// List, show, change and delete assets
+    #[command(subcommand)]
+    Asset(AssetCommand),
+    /// What the store keeps, and for whom
+    #[command(subcommand)]
+    Pin(PinCommand),
+    /// Look into the block store; works with and without a running node
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Check that everything a node needs is there
+    Doctor,
+    /// Bearer tokens for the API
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Address of the API, instead of api.listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) api_listen: Option<SocketAddr>,
+    /// Address of the gateway, instead of gateway.listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) gateway_listen: Option<SocketAddr>,
+    /// Address of the swarm, instead of swarm.listen; may be repeated
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(crate) swarm_listen: Vec<String>,
+    /// Peer to join, instead of swarm.bootstrap; may be repeated
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(crate) bootstrap: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AddArgs {
+    /// Video or audio files
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Title [default: the file's name without its ending]
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Description
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// Tag; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// private, unlisted or public
+    #[arg(long, default_value = "private")]
+    pub(crate) visibility: Visibility,
+    /// Wait until the asset is ready
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AssetCommand {
+    /// List assets, newest first
+    Ls {
+        /// Words to find in title, description and tags
+        #[arg(long, value_name = "WORDS")]
+        search: Option<String>,
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<AssetState>,
+        /// Only those with this visibility
+        #[arg(long)]
+        visibility: Option<Visibility>,
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show one asset
+    Show { id: AssetId },
+    /// Change title, description, tags or visibility
+    Edit(EditArgs),
+    /// Make an asset public
+    Publish { id: AssetId },
+    /// Try a failed asset again
+    Retry {
+        id: AssetId,
+        /// Wait until the asset is ready
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Delete assets with their blocks and files
+    Rm {
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<AssetId>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true, args = ["title", "description", "tags", "no_tags", "visibility"])]
+pub(crate) struct EditArgs {
+    pub(crate) id: AssetId,
+    /// New title
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// New description
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// All of the new tags; may be repeated
+    #[arg(long = "tag", value_name = "TAG", id = "tags")]
+    pub(crate) tags: Vec<String>,
+    /// Remove all tags
+    #[arg(long, conflicts_with = "tags")]
+    pub(crate) no_tags: bool,
+    /// private, unlisted or public
+    #[arg(long)]
+    pub(crate) visibility: Option<Visibility>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PinCommand {
+    /// List pins
+    Ls {
+        /// Only those of this holder: an asset's id
+        #[arg(long)]
+        holder: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Count blocks, bytes and pins
+    Stat,
+    /// Hash every block again and look for missing ones
+    Verify,
+    /// Write the file behind a CID
+    Get {
+        cid: Cid,
+        /// Where to write it [default: standard output]
+        #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Write a root and every block below it as a CAR file
+    Export {
+        root: Cid,
+        /// Where to write it [default: standard output]
+        #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Read a CAR file and pin its roots
+    Import {
+        #[arg(value_name = "FILE.car", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Name under which the roots are pinned
+        #[arg(long, default_value = "import")]
+        holder: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; prints it with the lines for the configuration
+    New(TokenArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArgs {
+    /// Name, shown in logs
+    #[arg(long, default_value = "token")]
+    pub(crate) name: String,
+    /// read, write or admin; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", default_value = "write", value_parser = scope)]
+    pub(crate) scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what is wrong with a configuration file
+    Check {
+        /// The file [default: the one in force]
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+    /// Print every key as it is in force: defaults, file, environment
+    Show,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    serde_json::from_value(serde_json::Value::from(text))
+        .map_err(|_| "use read, write or admin".to_owned())
+}
+
+/// Writes the completion script to standard output.
+pub(crate) fn completions(shell: Shell) {
+    clap_complete::generate(
+        shell,
+        &mut Args::command(),
+        "cidcast",
+        &mut std::io::stdout(),
+    );
+}

@@ -1,0 +1,96 @@
+//! The configuration as the settings of each part.
+
+use std::time::Duration;
+
+use cidcast_gateway as gateway;
+use cidcast_ingest as ingest;
+use cidcast_ipfs::swarm::SwarmSettings;
+use cidcast_media::plan::LadderSettings;
+use cidcast_runtime::Backoff;
+use cidcast_store::{Metrics, StoreSettings};
+use cidcast_transcode::{ProbeLimits, ToolSettings};
+use cidcast_types::Micros;
+
+use crate::config::{Config, DataDir, KeepSource};
+
+/// A full disk or a killed encoder: soon at first, then patiently, for about two hours.
+const RETRY: Backoff = Backoff {
+    first: Duration::from_secs(5),
+    factor: 2,
+    ceiling: Duration::from_secs(600),
+    attempts: 18,
+};
+
+pub(crate) fn tool_settings(config: &Config) -> ToolSettings {
+    ToolSettings {
+        ffmpeg: config.transcode.ffmpeg.clone(),
+        ffprobe: config.transcode.ffprobe.clone(),
+        niceness: config.transcode.nice,
+        ..ToolSettings::default()
+    }
+}
+
+pub(super) fn store(metrics: Metrics) -> StoreSettings {
+    StoreSettings {
+        metrics,
+        ..StoreSettings::default()
+    }
+}
+
+pub(super) fn swarm(config: &Config, data_dir: &DataDir) -> SwarmSettings {
+    SwarmSettings {
+        listen: config.swarm.listen.clone(),
+        bootstrap: config.swarm.bootstrap.clone(),
+        ..SwarmSettings::new(data_dir.swarm_key_file())
+    }
+}
+
+pub(super) fn ingest(config: &Config, data_dir: &DataDir) -> ingest::IngestSettings {
+    let transcode = &config.transcode;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let longest = u64::try_from(transcode.max_duration.duration().as_micros()).unwrap_or(u64::MAX);
+    ingest::IngestSettings {
+        data_dir: data_dir.path().to_owned(),
+        max_source_bytes: config.upload.max_bytes.bytes(),
+        upload_expiry: config.upload.expire_after.duration(),
+        min_free_bytes: config.upload.min_free.bytes(),
+        ladder: LadderSettings {
+            max_short_side: transcode.max_short_side,
+            crf: transcode.crf,
+            preset: transcode.preset.clone(),
+            ..LadderSettings::default()
+        },
+        probe: ProbeLimits {
+            max_bytes: config.upload.max_bytes.bytes(),
+            max_duration: Micros(longest),
+            timeout: transcode.probe_timeout.duration(),
+        },
+        jobs: config.ingest.jobs,
+        parallel: transcode.parallel.unwrap_or(cores),
+        retry: RETRY,
+        keep_source: match config.ingest.keep_source {
+            KeepSource::Never => ingest::KeepSource::Delete,
+            KeepSource::Always => ingest::KeepSource::Keep,
+        },
+    }
+}
+
+pub(super) fn gateway(config: &Config) -> gateway::Settings {
+    let reach = if config.gateway.listen.ip().is_loopback() {
+        gateway::Reach::Loopback
+    } else {
+        gateway::Reach::Network
+    };
+    let public_host = config.gateway.public_url.as_deref().and_then(host_of);
+    let named = config.gateway.allowed_hosts.iter().cloned();
+    gateway::Settings {
+        public_hosts: named.chain(public_host).collect(),
+        ..gateway::Settings::new(reach)
+    }
+}
+
+/// The host name in a URL, without port.
+fn host_of(url: &str) -> Option<String> {
+    let uri: axum::http::Uri = url.parse().ok()?;
+    uri.host().map(str::to_owned)
+}
