@@ -30,6 +30,9 @@ pub(super) struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     fn read(&mut self) -> Option<Attribute<'a>> {
         let rest = self.list.get(self.at..)?;
+        // The specification allows no space after a comma; other packagers write one.
+        self.at += rest.len() - rest.trim_start_matches(' ').len();
+        let rest = rest.trim_start_matches(' ');
         let (name, after) = rest.split_once('=')?;
         let is_name = !name.is_empty()
             && name
@@ -102,6 +105,15 @@ mod tests {
                 Some(("BANDWIDTH", "12", 29)),
                 Some(("URI", "", 37))
             ]
+        );
+    }
+
+    #[test]
+    fn a_space_after_a_comma_is_forgiven() {
+        let read: Vec<_> = attributes("A=1, URI=\"x\"").flatten().collect();
+        assert_eq!(
+            (read[1].name, read[1].value, read[1].offset),
+            ("URI", "x", 10)
         );
     }
 

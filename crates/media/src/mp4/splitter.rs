@@ -98,6 +98,11 @@ impl Splitter {
         }
     }
 
+    /// How many bytes wait for the rest of their part.
+    pub fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     fn advance(&mut self, bytes: &[u8]) -> Result<Vec<Part>, Mp4Error> {
         if self.state == State::Failed {
             return Err(Mp4Error::AfterError);

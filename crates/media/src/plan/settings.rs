@@ -1,5 +1,8 @@
 //! What an operator may change about the ladder and the units of work.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use cidcast_types::Micros;
 
 /// How a ladder is built. Every field changes output bytes, so a change gives new plan keys.
@@ -61,12 +64,12 @@ impl Default for LadderSettings {
 
 /// A setting is outside of its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{setting}` is {value}: use {allowed}")]
+#[error("`{setting}` is `{value}`: use {allowed}")]
 pub struct SettingsError {
     /// Name of the field.
     pub setting: &'static str,
     /// What it was.
-    pub value: u64,
+    pub value: String,
     /// What it may be.
     pub allowed: &'static str,
 }
@@ -74,84 +77,91 @@ pub struct SettingsError {
 impl LadderSettings {
     /// Whether every value is in its range; `Plan::new` checks it too.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let sides = "an even number of pixels from 16 to 8192";
-        let side = |value: u32| (16..=8192).contains(&value) && value.is_multiple_of(2);
-        let rung = self.rungs.iter().copied().find(|&rung| !side(rung));
-        let seconds = |value: Micros| value.0 / 1_000_000;
-        let checks = [
-            ("rungs", rung.is_none(), rung.unwrap_or(0).into(), sides),
-            (
-                "max_short_side",
-                side(self.max_short_side),
-                self.max_short_side.into(),
-                sides,
-            ),
-            (
-                "max_long_side",
-                side(self.max_long_side),
-                self.max_long_side.into(),
-                sides,
-            ),
-            (
-                "max_renditions",
-                (1..=16).contains(&self.max_renditions),
-                self.max_renditions.into(),
-                "1 to 16",
-            ),
-            ("crf", self.crf <= 51, self.crf.into(), "0 to 51"),
-            (
-                "segment",
-                (1..=10).contains(&seconds(self.segment)),
-                self.segment.0,
-                "1 to 10 s",
-            ),
-            (
-                "chunk",
-                (1..=600).contains(&seconds(self.chunk)),
-                self.chunk.0,
-                "1 to 600 s",
-            ),
-            (
-                "first_chunk_segments",
-                (1..=16).contains(&self.first_chunk_segments),
-                self.first_chunk_segments.into(),
-                "1 to 16",
-            ),
-            threads("first_chunk_threads", self.first_chunk_threads),
-            threads("chunk_threads", self.chunk_threads),
-            bitrate("mono_bitrate", self.mono_bitrate),
-            bitrate("stereo_bitrate", self.stereo_bitrate),
-            (
-                "max_audio_tracks",
-                (1..=32).contains(&self.max_audio_tracks),
-                self.max_audio_tracks.into(),
-                "1 to 32",
-            ),
-        ];
-        match checks.into_iter().find(|(_, fits, ..)| !fits) {
-            None => Ok(()),
-            Some((setting, _, value, allowed)) => Err(SettingsError {
-                setting,
-                value,
-                allowed,
-            }),
+        for &rung in &self.rungs {
+            side("rungs", rung)?;
+        }
+        side("max_short_side", self.max_short_side)?;
+        side("max_long_side", self.max_long_side)?;
+        within("max_renditions", self.max_renditions, 1..=16, "1 to 16")?;
+        within("crf", self.crf, 0..=51, "0 to 51")?;
+        if !PRESETS.contains(&self.preset.as_str()) {
+            let allowed = "a preset of x264, ultrafast to placebo";
+            return Err(SettingsError::of("preset", &self.preset, allowed));
+        }
+        let seconds = |most| Micros::from_secs(1)..=Micros::from_secs(most);
+        within("segment", self.segment, seconds(10), "1 to 10 s")?;
+        within("chunk", self.chunk, seconds(600), "1 to 600 s")?;
+        within(
+            "first_chunk_segments",
+            self.first_chunk_segments,
+            1..=16,
+            "1 to 16",
+        )?;
+        within(
+            "first_chunk_threads",
+            self.first_chunk_threads,
+            1..=64,
+            "1 to 64",
+        )?;
+        within("chunk_threads", self.chunk_threads, 1..=64, "1 to 64")?;
+        let bits = "16000 to 512000 bits per second";
+        within("mono_bitrate", self.mono_bitrate, 16_000..=512_000, bits)?;
+        within(
+            "stereo_bitrate",
+            self.stereo_bitrate,
+            16_000..=512_000,
+            bits,
+        )?;
+        within("max_audio_tracks", self.max_audio_tracks, 1..=32, "1 to 32")
+    }
+}
+
+/// `-preset` of x264, fastest first.
+const PRESETS: [&str; 10] = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+];
+
+impl SettingsError {
+    fn of(setting: &'static str, value: &impl ToString, allowed: &'static str) -> Self {
+        Self {
+            setting,
+            value: value.to_string(),
+            allowed,
         }
     }
 }
 
-type Check = (&'static str, bool, u64, &'static str);
-
-fn threads(setting: &'static str, value: u32) -> Check {
-    (setting, (1..=64).contains(&value), value.into(), "1 to 64")
+fn side(setting: &'static str, value: u32) -> Result<(), SettingsError> {
+    let allowed = "an even number of pixels from 16 to 8192";
+    within(setting, value, 16..=8192, allowed)?;
+    // 4:2:0 pictures have half as many colour samples in each direction.
+    if value.is_multiple_of(2) {
+        Ok(())
+    } else {
+        Err(SettingsError::of(setting, &value, allowed))
+    }
 }
 
-fn bitrate(setting: &'static str, value: u64) -> Check {
-    (
-        setting,
-        (16_000..=512_000).contains(&value),
-        value,
-        "16000 to 512000 bits per second",
-    )
+fn within<T: PartialOrd + Display>(
+    setting: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+    allowed: &'static str,
+) -> Result<(), SettingsError> {
+    if range.contains(&value) {
+        Ok(())
+    } else {
+        Err(SettingsError::of(setting, &value, allowed))
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +171,15 @@ mod tests {
     #[test]
     fn the_defaults_are_in_range() {
         assert_eq!(LadderSettings::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_preset_that_x264_does_not_know_is_refused() {
+        let settings = LadderSettings {
+            preset: "quick -y /".to_owned(),
+            ..LadderSettings::default()
+        };
+        assert_eq!(settings.check().unwrap_err().setting, "preset");
     }
 
     #[test]
@@ -176,7 +195,7 @@ mod tests {
         };
         assert_eq!(
             settings.check().unwrap_err().to_string(),
-            "`rungs` is 481: use an even number of pixels from 16 to 8192"
+            "`rungs` is `481`: use an even number of pixels from 16 to 8192"
         );
     }
 }

@@ -183,6 +183,22 @@ fn a_box_that_claims_gigabytes_is_refused_before_it_is_held() {
 }
 
 #[test]
+fn a_box_that_nobody_wants_is_not_held_however_large() {
+    let mut splitter = Splitter::new();
+    splitter.push(&VIDEO_0[..776]).unwrap();
+    // A 64-bit size of a terabyte.
+    let mut header = vec![0, 0, 0, 1];
+    header.extend_from_slice(b"free");
+    header.extend_from_slice(&(1u64 << 40).to_be_bytes());
+    splitter.push(&header).unwrap();
+    for _ in 0..64 {
+        assert_eq!(splitter.push(&[0; 65_536]).unwrap(), []);
+        assert_eq!(splitter.held(), 0);
+    }
+    assert!(matches!(splitter.finish(), Err(Mp4Error::Truncated)));
+}
+
+#[test]
 fn two_files_in_a_row_are_refused() {
     let mut splitter = Splitter::new();
     splitter.push(VIDEO_0).unwrap();
