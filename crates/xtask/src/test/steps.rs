@@ -164,8 +164,8 @@ fn shipping() -> Result<Outcome> {
         let Some((name, arguments)) = words.split_first() else {
             continue;
         };
-        if on_path(name).is_none() {
-            println!("{name} is not here: skipped");
+        if !is_here(name, arguments) {
+            println!("{} is not here: skipped", words.join(" "));
             count.skipped += 1;
         } else if let Err(error) = Program::new(name).args(arguments).current_dir(&root).run() {
             println!("error: {error:#}");
@@ -175,6 +175,16 @@ fn shipping() -> Result<Outcome> {
         }
     }
     Ok(Outcome::Ran(count))
+}
+
+/// Whether there is such a linter; of docker, also whether it has the plugin.
+fn is_here(name: &str, arguments: &[&str]) -> bool {
+    on_path(name).is_some()
+        && (name != "docker"
+            || Program::new(name)
+                .args(arguments.first())
+                .arg("version")
+                .succeeds())
 }
 
 fn has_script(folder: &Path, name: &str) -> Result<bool> {
