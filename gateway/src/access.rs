@@ -3,8 +3,9 @@
 //!
 //! A request is trusted if it carries a valid token, or if it comes from a loopback peer while
 //! the gateway itself listens on loopback only. The second rule trusts a machine, not a web page
-//! that happens to be open in one of its browsers: a request that such a page started is not
-//! trusted.
+//! that happens to be open in one of its browsers, nor a reverse proxy that runs on it: requests
+//! that such a page started or such a proxy passed on are not trusted. A proxy must therefore keep
+//! the `Host` of its clients or add `X-Forwarded-For` (nginx does neither unless told to).
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -53,7 +54,7 @@ impl Access {
         if let Some(token) = query_token(&parts.uri) {
             return self.verified(&token).map(|()| Caller::TokenInUrl(token));
         }
-        let near = self.reach == Reach::Loopback && peer(parts).is_some_and(|ip| is_loopback(&ip));
+        let near = self.reach == Reach::Loopback && is_from_this_machine(parts);
         Ok(if near && !is_foreign_page(&parts.headers) {
             Caller::Trusted
         } else {
@@ -107,6 +108,18 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
 
 fn query_token(uri: &Uri) -> Option<String> {
     crate::query::value(uri, "token").filter(|token| !token.is_empty())
+}
+
+/// Whether this machine itself asks. A reverse proxy on it has a loopback address too, but asks for
+/// others: it says so, or it passes on the public name that they asked for.
+fn is_from_this_machine(parts: &Parts) -> bool {
+    const SAID_BY_PROXIES: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+    let is_forwarded = SAID_BY_PROXIES
+        .iter()
+        .any(|name| parts.headers.contains_key(*name));
+    let asks_for_loopback =
+        host::named_host(parts).is_none_or(|name| host::is_loopback_name(&name));
+    !is_forwarded && asks_for_loopback && peer(parts).is_some_and(|ip| is_loopback(&ip))
 }
 
 fn peer(parts: &Parts) -> Option<IpAddr> {
@@ -185,6 +198,16 @@ mod tests {
         assert!(!trusted(Reach::Loopback, &[], Some("192.0.2.1:5")));
         assert!(!trusted(Reach::Loopback, &[], None));
         assert!(!trusted(Reach::Network, &[], Some("127.0.0.1:5")));
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_is_not_this_machine() {
+        let from = |header: (&str, &str)| trusted(Reach::Loopback, &[header], Some("127.0.0.1:5"));
+        assert!(from(("host", "localhost:8787")));
+        assert!(!from(("host", "media.example")));
+        for name in ["forwarded", "via", "x-forwarded-for", "x-real-ip"] {
+            assert!(!from((name, "127.0.0.1")), "{name}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn check(settings: &Settings, parts: &Parts) -> Result<(), Problem> {
 }
 
 /// The host without port: the authority of the target (HTTP/2), else the `Host` header.
-fn named_host(parts: &Parts) -> Option<String> {
+pub(crate) fn named_host(parts: &Parts) -> Option<String> {
     if let Some(host) = parts.uri.host() {
         return Some(host.to_owned());
     }

@@ -167,5 +167,7 @@ fn cors() -> CorsLayer {
             HeaderName::from_static("x-ipfs-path"),
             HeaderName::from_static("x-ipfs-roots"),
         ])
+        // Open answers are the same for every page: one copy in a cache serves them all.
+        .vary([])
         .max_age(std::time::Duration::from_secs(86_400))
 }

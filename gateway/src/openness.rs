@@ -4,7 +4,8 @@
 //! that: an identity CID is its own block and can link to anything, and blocks are found by
 //! multihash, so that a raw block can be asked for as if it were a dag-pb node, with whatever
 //! links its bytes then seem to have. Therefore an untrusted caller's way is checked at every
-//! step, and so is every block of a file before its first byte is sent.
+//! step, and so is every block of a file before its first byte is sent. (The inner shards of a
+//! sharded directory are not: what such a disguise could show of them is names and CIDs.)
 
 use cidcast_store::{Audience, DatabaseError, GetError, Store, links};
 use cidcast_types::Cid;

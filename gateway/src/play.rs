@@ -129,7 +129,8 @@ impl Gateway {
         let representation = Representation {
             etag: playlist.etag,
             content_type: PLAYLIST_TYPE,
-            cache: freshness.header(openness),
+            freshness,
+            openness,
             content: Content::Bytes(playlist.text),
             headers: HeaderMap::new(),
         };

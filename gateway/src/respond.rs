@@ -34,7 +34,7 @@ pub(crate) enum Freshness {
 
 impl Freshness {
     /// The `Cache-Control` value.
-    pub(crate) fn header(self, openness: Openness) -> HeaderValue {
+    fn header(self, openness: Openness) -> HeaderValue {
         HeaderValue::from_static(match (self, openness) {
             (Self::Immutable, Openness::Open) => "public, max-age=29030400, immutable",
             (Self::Immutable, Openness::Private) => "private, max-age=29030400, immutable",
@@ -80,7 +80,9 @@ pub(crate) struct Representation {
     /// `Content-Type`.
     pub(crate) content_type: HeaderValue,
     /// What caches may do.
-    pub(crate) cache: HeaderValue,
+    pub(crate) freshness: Freshness,
+    /// Who else may be shown it.
+    pub(crate) openness: Openness,
     /// The body.
     pub(crate) content: Content,
     /// Whatever else the route sends.
@@ -93,11 +95,13 @@ impl Gateway {
         let Representation {
             etag,
             content_type,
-            cache,
+            freshness,
+            openness,
             content,
             mut headers,
         } = representation;
-        headers.insert(header::CACHE_CONTROL, cache);
+        headers.insert(header::CACHE_CONTROL, freshness.header(openness));
+        guard_against_others(&mut headers, openness);
         if let Ok(value) = HeaderValue::from_str(&etag) {
             headers.insert(header::ETAG, value);
         }
@@ -136,6 +140,21 @@ impl Gateway {
         };
         (status, headers, body).into_response()
     }
+}
+
+/// Keeps private content from pages of other sites, in a browser's cache and as an image or video
+/// that they include. Open content is for every page, and one copy in a cache serves them all.
+fn guard_against_others(headers: &mut HeaderMap, openness: Openness) {
+    let policy = match openness {
+        Openness::Open => "cross-origin",
+        Openness::Private => {
+            let varies = HeaderValue::from_static("origin, authorization");
+            headers.insert(header::VARY, varies);
+            "same-site"
+        }
+    };
+    let name = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(name, HeaderValue::from_static(policy));
 }
 
 /// Browsers must believe our content types.

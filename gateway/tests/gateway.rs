@@ -4,6 +4,9 @@
 #[path = "gateway/access.rs"]
 mod access;
 #[cfg(test)]
+#[path = "gateway/dag.rs"]
+mod dag;
+#[cfg(test)]
 #[path = "gateway/directories.rs"]
 mod directories;
 #[cfg(test)]
@@ -27,6 +30,9 @@ mod requests;
 #[cfg(test)]
 #[path = "gateway/show.rs"]
 mod show;
+#[cfg(test)]
+#[path = "gateway/socket.rs"]
+mod socket;
 #[cfg(test)]
 #[path = "gateway/world.rs"]
 mod world;

@@ -36,7 +36,8 @@ impl Gateway {
         let representation = Representation {
             etag: format!("\"DirIndex-{LISTING_VERSION}_CID-{cid}\""),
             content_type: HeaderValue::from_static("text/html; charset=utf-8"),
-            cache: Freshness::Listing.header(resolved.openness),
+            freshness: Freshness::Listing,
+            openness: resolved.openness,
             content: Content::Bytes(Bytes::from(page)),
             headers,
         };

@@ -86,7 +86,8 @@ impl Gateway {
         let representation = Representation {
             etag: format!("\"{cid}\""),
             content_type,
-            cache: freshness.header(resolved.openness),
+            freshness,
+            openness: resolved.openness,
             content,
             headers,
         };
@@ -112,7 +113,8 @@ impl Gateway {
         let representation = Representation {
             etag: format!("\"{cid}.raw\""),
             content_type: HeaderValue::from_static(RAW_BLOCK),
-            cache: Freshness::Immutable.header(openness),
+            freshness: Freshness::Immutable,
+            openness,
             content: Content::Bytes(block),
             headers,
         };

@@ -79,7 +79,8 @@ impl Gateway {
         let representation = Representation {
             etag: crate::respond::fingerprint(&content),
             content_type: HeaderValue::from_static(content_type),
-            cache: freshness.header(Openness::Open),
+            freshness,
+            openness: Openness::Open,
             content: Content::Bytes(content),
             headers,
         };

@@ -6,6 +6,7 @@ use cidcast_ipfs::unixfs::DAG_PB;
 use cidcast_store::{Audience, Holder};
 use cidcast_types::Cid;
 
+use crate::dag::{DIRECTORY, FILE_OF_7, identity, node};
 use crate::world::{Ask, TOKEN, World, get, noise};
 
 /// What a stranger is told of content that is nowhere.
@@ -79,6 +80,9 @@ async fn loopback_is_trusted_only_on_loopback_and_not_for_foreign_pages() {
     let answer = ask().send(&near).await;
     assert_eq!((answer.status, answer.text()), (200, "private"));
     assert!(answer.header("cache-control").starts_with("private"));
+    assert_eq!(answer.header("vary"), "origin, authorization");
+    assert_eq!(answer.header("cross-origin-resource-policy"), "same-site");
+    assert_hidden(ask().header("x-forwarded-for", "192.0.2.1"), &cid, &near).await;
     assert_eq!(
         ask()
             .header("origin", "http://127.0.0.1:7878")
@@ -102,40 +106,14 @@ async fn open_content_is_open_to_anyone_and_closes_again() {
     let answer = get(&target).send(&router).await;
     assert_eq!(answer.status, 200);
     assert!(answer.header("cache-control").starts_with("public"));
+    assert_eq!(answer.header("vary"), "");
+    assert_eq!(
+        answer.header("cross-origin-resource-policy"),
+        "cross-origin"
+    );
     let owner: Holder = "owner".parse().unwrap();
     world.store.set_audience(&owner, Audience::Members).unwrap();
     assert_hidden(get(&target), &root, &router).await;
-}
-
-/// A dag-pb node (dag-pb specification) with one link and UnixFS `data`.
-fn node(name: &str, target: &Cid, data: &[u8]) -> Vec<u8> {
-    let field = |tag: u8, bytes: &[u8]| {
-        let mut field = vec![tag, u8::try_from(bytes.len()).unwrap()];
-        field.extend_from_slice(bytes);
-        field
-    };
-    let link = [
-        field(0x0a, &target.to_bytes()),
-        field(0x12, name.as_bytes()),
-    ]
-    .concat();
-    [field(0x12, &link), field(0x0a, data)].concat()
-}
-
-/// UnixFS data of a directory.
-const DIRECTORY: &[u8] = &[0x08, 0x01];
-/// UnixFS data of a file with one part of 7 bytes.
-const FILE_OF_7: &[u8] = &[0x08, 0x02, 0x18, 0x07, 0x20, 0x07];
-
-fn identity(block: &[u8]) -> Cid {
-    let mut bytes = vec![
-        1,
-        u8::try_from(DAG_PB).unwrap(),
-        0,
-        u8::try_from(block.len()).unwrap(),
-    ];
-    bytes.extend_from_slice(block);
-    Cid::try_from(bytes.as_slice()).unwrap()
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use http_body_util::BodyExt;
 
+use crate::dag::{RAW_HELLO, UNKNOWN_CODEC, identity, unixfs};
 use crate::world::{World, get, head, noise};
 
 const MIB: usize = 1024 * 1024;
@@ -314,8 +315,42 @@ async fn a_block_that_vanishes_cuts_the_answer_off() {
     assert_eq!(world.metrics.aborted_bodies.get(), 1);
 }
 
+#[tokio::test]
+async fn an_identity_cid_answers_with_the_bytes_in_it() {
+    let world = World::new().await;
+    let router = world.router();
+    let answer = get(format!("/ipfs/{RAW_HELLO}")).send(&router).await;
+    assert_eq!((answer.status, answer.text()), (200, "hello"));
+    // UnixFS data of a symbolic link: type 4, then its target.
+    let link = identity(&unixfs(&[0x08, 0x04, 0x12, 0x03, b'a', b'/', b'b']));
+    let answer = get(format!("/ipfs/{link}")).send(&router).await;
+    assert_eq!((answer.status, answer.text()), (200, "a/b"));
+    assert_eq!(answer.header("content-type"), "inode/symlink");
+}
+
+#[tokio::test]
+async fn what_is_not_unixfs_is_had_as_a_block_only() {
+    let world = World::new().await;
+    let router = world.router();
+    let answer = get(format!("/ipfs/{UNKNOWN_CODEC}")).send(&router).await;
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (406, "not-unixfs")
+    );
+    let answer = get(format!("/ipfs/{UNKNOWN_CODEC}?format=raw"))
+        .send(&router)
+        .await;
+    assert_eq!((answer.status, answer.text()), (200, "hello"));
+    let broken = identity(b"not dag-pb");
+    let answer = get(format!("/ipfs/{broken}")).send(&router).await;
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (502, "malformed")
+    );
+}
+
 /// Removes the block file with these bytes behind the store's back.
-fn delete_block(dir: &std::path::Path, bytes: &[u8]) {
+pub(crate) fn delete_block(dir: &std::path::Path, bytes: &[u8]) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
