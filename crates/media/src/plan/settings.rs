@@ -151,7 +151,7 @@ fn side(setting: &'static str, value: u32) -> Result<(), SettingsError> {
     }
 }
 
-fn within<T: PartialOrd + Display>(
+fn within<T: PartialOrd + Display + Copy>(
     setting: &'static str,
     value: T,
     range: RangeInclusive<T>,
