@@ -8,6 +8,7 @@ use cidcast_ipfs::unixfs::read::{
 };
 use futures::{StreamExt, TryStreamExt};
 use ipld_dagpb::PbLink;
+use multihash_codetable::Multihash;
 use proptest::prelude::*;
 
 use crate::parts::{DAG_PB, Fixture, Message, RAW, cid_of, link, node};
@@ -247,6 +248,21 @@ async fn shards_that_lead_nowhere_are_given_up() {
     let top = fixture.node(&Message::shard(), vec![link("00", hollow)]);
     let error = list(&fixture.blocks, &top).await.unwrap_err();
     assert!(matches!(error, ListError::BadShard { .. }));
+}
+
+#[tokio::test]
+async fn a_directory_with_too_many_entries_is_given_up() {
+    let fixture = Fixture::new();
+    let nothing = Multihash::wrap(0, b"").unwrap();
+    let nothing = Cid::new_v1(RAW, nothing);
+    let shards = (0..11).map(|shard| {
+        let links = (0..100_000).map(|n| link(format!("{shard:02X}{n:06}"), nothing));
+        let full = fixture.node(&Message::shard(), links.collect());
+        link(format!("{shard:02X}"), full)
+    });
+    let top = fixture.node(&Message::shard(), shards.collect());
+    let error = list(&fixture.blocks, &top).await.unwrap_err();
+    assert!(matches!(error, ListError::TooManyEntries { .. }), "{error}");
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cid::Cid;
-use cidcast_ipfs::unixfs::add::{FileBuilder, add_bytes, add_reader};
+use cidcast_ipfs::unixfs::add::{AddError, FileBuilder, add_bytes, add_reader};
 use cidcast_ipfs::unixfs::read::{
     Kind, ReadAllError, ReadError, ResolveError, list, read_all, resolve, stream,
 };
@@ -198,6 +198,21 @@ async fn a_range_touches_only_the_blocks_on_its_way() {
         panic!("{beyond}");
     };
     assert_eq!(*cid, cid_of(RAW, &leaf(10)));
+}
+
+#[test]
+fn a_reader_that_fails_half_way_is_not_a_shorter_file() {
+    struct Torn;
+    impl std::io::Read for Torn {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::ConnectionReset.into())
+        }
+    }
+    let fixture = Fixture::new();
+    let bytes = content(1_500_000);
+    let torn = std::io::Read::chain(&bytes[..], Torn);
+    let error = add_reader(&fixture.store, &fixture.guard, torn).unwrap_err();
+    assert!(matches!(error, AddError::Read(_)));
 }
 
 #[tokio::test]

@@ -121,3 +121,34 @@ fn shard(
     let data = data::hamt_shard(set.unwrap_or_default(), hamt::MURMUR3, hamt::FANOUT);
     Ok(node(data, links, out))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, hash: u64) -> (u64, PbLink) {
+        let target = Target {
+            cid: Block::new(DAG_PB, bytes::Bytes::new()).cid,
+            dag_bytes: 1,
+        };
+        (hash, link((name.to_owned(), target)))
+    }
+
+    #[test]
+    fn names_with_one_hash_are_refused() {
+        let entries = vec![entry("a", 7), entry("b", 8), entry("c", 7)];
+        let error = shard(entries, 0, &mut Vec::new()).unwrap_err();
+        let (first, second) = ("a".to_owned(), "c".to_owned());
+        assert_eq!(error, DirectoryError::HashCollision { first, second });
+    }
+
+    #[test]
+    fn names_that_differ_in_the_last_byte_of_the_hash_have_a_shard_each_level() {
+        let mut blocks = Vec::new();
+        let entries = vec![entry("a", 7), entry("b", 8)];
+        let root = shard(entries, 0, &mut blocks).unwrap();
+        assert_eq!(blocks.len(), 8);
+        let all: usize = blocks.iter().map(|block| block.data.len()).sum();
+        assert_eq!(root.dag_bytes, all as u64 + 2);
+    }
+}

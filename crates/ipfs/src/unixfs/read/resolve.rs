@@ -23,7 +23,7 @@ pub struct Node {
 pub enum Kind {
     /// A UnixFS file.
     File {
-        /// Its declared length; [`super::stream`] yields exactly this many bytes or an error.
+        /// Its declared length; [`super::stream()`] yields exactly this many bytes or an error.
         bytes: u64,
     },
     /// A UnixFS directory.
