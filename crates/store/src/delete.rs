@@ -42,11 +42,6 @@ struct State {
     done: u64,
 }
 
-/// One round of work.
-struct Work {
-    released: Vec<BlockKey>,
-}
-
 /// What became of a block that was to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -121,7 +116,8 @@ impl Queue {
         Ok(())
     }
 
-    fn next(&self) -> Option<Work> {
+    /// Waits for work: the released keys, which may be none if only `doomed` has some.
+    fn next(&self) -> Option<Vec<BlockKey>> {
         let mut state = locked(&self.state);
         state.busy = false;
         self.changed.notify_all();
@@ -136,9 +132,7 @@ impl Queue {
         }
         state.busy = true;
         state.doomed = false;
-        Some(Work {
-            released: std::mem::take(&mut state.released),
-        })
+        Some(std::mem::take(&mut state.released))
     }
 
     /// Counts progress; whether to go on.
@@ -172,8 +166,7 @@ impl Queue {
 
 /// The thread's body.
 pub(crate) fn run(core: &Core) {
-    while let Some(work) = core.queue.next() {
-        let mut released = work.released;
+    while let Some(mut released) = core.queue.next() {
         let done = delete_released(core, &mut released).and_then(|()| delete_doomed(core));
         if let Err(error) = done {
             tracing::warn!(%error, "cannot delete blocks now, will retry");

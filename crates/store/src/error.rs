@@ -334,3 +334,54 @@ pub enum CloseError {
     #[error(transparent)]
     Sync(#[from] SyncError),
 }
+
+impl BlockFolderError {
+    /// Whether it can be repeated when there is room on the disk.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::NoSpace { .. })
+    }
+}
+
+impl DatabaseError {
+    /// Whether it can be repeated when there is room on the disk.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::NoSpace)
+    }
+}
+
+impl PutError {
+    /// Whether it can be repeated when there is room on the disk.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::NoSpace)
+    }
+}
+
+impl SyncError {
+    /// Whether it can be repeated when there is room on the disk.
+    pub fn is_no_space(&self) -> bool {
+        self.0.is_no_space()
+    }
+}
+
+impl PinError {
+    /// Whether it can be repeated when there is room on the disk.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::Dag(_) => false,
+            Self::Folder(error) => error.is_no_space(),
+            Self::Sync(error) => error.is_no_space(),
+            Self::Database(error) => error.is_no_space(),
+        }
+    }
+}
+
+impl ImportError {
+    /// Whether it can be repeated when there is room on the disk.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::Read(_) | Self::TooLarge { .. } => false,
+            Self::Put(error) => error.is_no_space(),
+            Self::Pin(error) => error.is_no_space(),
+        }
+    }
+}

@@ -56,6 +56,25 @@ impl Database {
         })
     }
 
+    /// Gives a pin that exists the audience; `None` if it does not exist.
+    pub(crate) fn keep(
+        &self,
+        holder: &Holder,
+        root: &Cid,
+        audience: Audience,
+    ) -> Result<Option<PinSummary>, DatabaseError> {
+        let Some(pin) = self.pin(holder, root)? else {
+            return Ok(None);
+        };
+        let root = root.to_bytes();
+        let exists = pin.audience == audience
+            || self.write(|txn| change_audience(txn, (holder.as_str(), &root), audience))?;
+        Ok(exists.then_some(PinSummary {
+            blocks: pin.blocks,
+            bytes: pin.bytes,
+        }))
+    }
+
     /// Changes who may have the blocks of a holder's pins; how many pins there are.
     pub(crate) fn set_audience(
         &self,

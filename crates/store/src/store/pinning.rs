@@ -20,21 +20,8 @@ impl Store {
         root: &Cid,
         audience: Audience,
     ) -> Result<PinSummary, PinError> {
-        if let Some(pin) = self.core.pins.pin(holder, root)? {
-            if pin.audience != audience {
-                self.core.pins.add(
-                    holder,
-                    audience,
-                    &[NewPin {
-                        root: *root,
-                        blocks: vec![],
-                    }],
-                )?;
-            }
-            return Ok(PinSummary {
-                blocks: pin.blocks,
-                bytes: pin.bytes,
-            });
+        if let Some(summary) = self.core.pins.keep(holder, root, audience)? {
+            return Ok(summary);
         }
         let mut summaries = self.pin_all(holder, &[*root], audience)?;
         Ok(summaries.pop().unwrap_or_default())

@@ -122,7 +122,7 @@ fn a_full_disk_refuses_the_block_and_leaves_nothing() {
     let guard = store.in_flight();
     let Block { cid, data } = leaf(1);
     let error = store.put(&cid, &data, &guard).unwrap_err();
-    assert!(matches!(error, PutError::NoSpace));
+    assert!(error.is_no_space());
     assert!(error.to_string().contains("free some space"));
     assert_eq!(store.disk_usage().unwrap().blocks, 0);
 }

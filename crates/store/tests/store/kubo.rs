@@ -2,15 +2,19 @@
 //! binary and run with `--ignored`.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use cid::Cid;
 use cidcast_store::{Audience, Store};
+use tempfile::TempDir;
 
-use crate::fixture::{holder, leaf, settings, temp_dir, tree};
+use crate::fixture::{Tree, holder, leaf, settings, temp_dir, tree};
 
-fn ipfs(repo: &Path, args: &[&str]) -> Output {
-    let binary = std::env::var_os("IPFS_BIN").expect("set IPFS_BIN to the ipfs binary");
+fn ipfs(repo: &Path, args: &[&str]) -> Vec<u8> {
+    let Some(binary) = std::env::var_os("IPFS_BIN") else {
+        panic!("set IPFS_BIN to the ipfs binary")
+    };
     let output = Command::new(binary)
         .args(args)
         .env("IPFS_PATH", repo)
@@ -21,52 +25,93 @@ fn ipfs(repo: &Path, args: &[&str]) -> Output {
         "{args:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    output
+    output.stdout
 }
 
-fn words(output: &Output) -> Vec<String> {
-    String::from_utf8_lossy(&output.stdout)
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect()
+fn new_repo(dir: &TempDir, name: &str) -> PathBuf {
+    let repo = dir.path().join(name);
+    ipfs(&repo, &["init", "--profile=test", "--empty-repo"]);
+    repo
+}
+
+/// Adds a file of several blocks with Kubo; its bytes and root.
+fn add_with_kubo(dir: &TempDir, repo: &Path) -> (Vec<u8>, Cid) {
+    let data: Vec<u8> = (0..750_000u32).flat_map(u32::to_le_bytes).collect();
+    let file = dir.path().join("file");
+    fs::write(&file, &data).unwrap();
+    let added = ipfs(repo, &["add", "-Q", "--offline", file.to_str().unwrap()]);
+    (
+        data,
+        String::from_utf8_lossy(&added).trim().parse().unwrap(),
+    )
+}
+
+fn add_with_ours(repo: &Path) -> Tree {
+    let ours = tree(0, 20);
+    let store = Store::open(repo, settings()).unwrap();
+    let guard = store.in_flight();
+    ours.put(&store, &guard);
+    store
+        .pin(&holder("a"), &ours.root, Audience::Members)
+        .unwrap();
+    store.close().unwrap();
+    ours
+}
+
+fn assert_kubo_reads(repo: &Path, ours: &Tree) {
+    let block = ipfs(
+        repo,
+        &["block", "get", "--offline", &leaf(7).cid.to_string()],
+    );
+    assert_eq!(block, leaf(7).data);
+    let refs = ipfs(
+        repo,
+        &["refs", "-r", "-u", "--offline", &ours.root.to_string()],
+    );
+    let below_root = refs
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .count();
+    assert_eq!(below_root + 1, ours.blocks.len());
+    ipfs(repo, &["repo", "verify"]);
 }
 
 #[test]
 #[ignore = "needs Kubo: set IPFS_BIN"]
-fn a_kubo_repository_is_read_as_it_is_and_kubo_reads_ours() {
+fn a_kubo_repository_is_read_as_it_is() {
     let dir = temp_dir();
-    let repo = dir.path().join("repo");
-    ipfs(&repo, &["init", "--profile=test"]);
-    let file = dir.path().join("file");
-    fs::write(
-        &file,
-        (0..3_000_000u32)
-            .map(|n| (n % 251) as u8)
-            .collect::<Vec<_>>(),
-    )
-    .unwrap();
-    let added = ipfs(&repo, &["add", "-Q", "--offline", file.to_str().unwrap()]);
-    let root = words(&added)[0].parse().unwrap();
-
-    // Theirs, read by us: as it is, and the same CAR file.
+    let repo = new_repo(&dir, "kubo");
+    let (_, root) = add_with_kubo(&dir, &repo);
     let store = Store::open(&repo, settings()).unwrap();
-    assert!(
-        store
-            .pin(&holder("a"), &root, Audience::Members)
-            .unwrap()
-            .blocks
-            > 3
-    );
+    let pinned = store.pin(&holder("a"), &root, Audience::Members).unwrap();
+    assert!(pinned.blocks > 3);
     assert!(store.verify(|_| {}, || false).unwrap().is_good());
-    let mut car = Vec::new();
-    store.export_car(&root, &mut car).unwrap();
-    let ours = tree(0, 20);
-    let guard = store.in_flight();
-    ours.put(&store, &guard);
-    store
-        .pin(&holder("b"), &ours.root, Audience::Members)
-        .unwrap();
-    store.close().unwrap();
+}
+
+#[test]
+#[ignore = "needs Kubo: set IPFS_BIN"]
+fn kubo_reads_blocks_that_were_added_to_its_repository() {
+    let dir = temp_dir();
+    let repo = new_repo(&dir, "kubo");
+    add_with_kubo(&dir, &repo);
+    assert_kubo_reads(&repo, &add_with_ours(&repo));
+}
+
+#[test]
+#[ignore = "needs Kubo: set IPFS_BIN"]
+fn kubo_reads_a_folder_that_this_store_made() {
+    let dir = temp_dir();
+    let repo = new_repo(&dir, "ours");
+    fs::remove_dir_all(repo.join("blocks")).unwrap();
+    assert_kubo_reads(&repo, &add_with_ours(&repo));
+}
+
+#[test]
+#[ignore = "needs Kubo: set IPFS_BIN"]
+fn our_car_file_is_that_of_kubo_and_kubo_imports_it() {
+    let dir = temp_dir();
+    let repo = new_repo(&dir, "kubo");
+    let (data, root) = add_with_kubo(&dir, &repo);
     let theirs = ipfs(
         &repo,
         &[
@@ -77,43 +122,17 @@ fn a_kubo_repository_is_read_as_it_is_and_kubo_reads_ours() {
             &root.to_string(),
         ],
     );
-    assert!(theirs.stdout == car, "the CAR files differ");
+    let store = Store::open(&repo, settings()).unwrap();
+    let mut ours = Vec::new();
+    store.export_car(&root, &mut ours).unwrap();
+    assert!(ours == theirs, "the CAR files differ");
 
-    // Ours, read by them: in their folder, and in one that we made.
-    let kubo_reads = |repo: &Path| {
-        let cid = leaf(7).cid.to_string();
-        assert_eq!(
-            ipfs(repo, &["block", "get", "--offline", &cid]).stdout,
-            leaf(7).data
-        );
-        let refs = words(&ipfs(
-            repo,
-            &["refs", "-r", "-u", "--offline", &ours.root.to_string()],
-        ));
-        assert_eq!(refs.len() + 1, ours.blocks.len());
-    };
-    kubo_reads(&repo);
-    let fresh = dir.path().join("fresh");
-    ipfs(&fresh, &["init", "--profile=test", "--empty-repo"]);
-    fs::remove_dir_all(fresh.join("blocks")).unwrap();
-    let store = Store::open(&fresh, settings()).unwrap();
-    let guard = store.in_flight();
-    ours.put(&store, &guard);
-    store.close().unwrap();
-    kubo_reads(&fresh);
-    assert!(
-        words(&ipfs(&fresh, &["repo", "verify"]))
-            .join(" ")
-            .contains("verify complete")
-    );
-
-    // Our CAR file, imported by them.
-    let car_file = dir.path().join("root.car");
-    fs::write(&car_file, &car).unwrap();
+    let car = dir.path().join("root.car");
+    fs::write(&car, &ours).unwrap();
+    let other = new_repo(&dir, "other");
     ipfs(
-        &fresh,
-        &["dag", "import", "--offline", car_file.to_str().unwrap()],
+        &other,
+        &["dag", "import", "--offline", car.to_str().unwrap()],
     );
-    let read = ipfs(&fresh, &["cat", "--offline", &root.to_string()]);
-    assert_eq!(read.stdout, fs::read(&file).unwrap());
+    assert!(ipfs(&other, &["cat", "--offline", &root.to_string()]) == data);
 }
