@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openPage, screenshot } from './chromium.mjs';
@@ -12,7 +12,7 @@ test('a file that is no video fails with its reason, and can be tried again', as
   await writeFile(file, 'This is a text, whatever its name says.\n'.repeat(200));
 
   await page.goto(node.api);
-  await page.getByLabel('Video files').setInputFiles(file);
+  await drop(page, file);
   await page.locator('.asset[data-state="failed"]').waitFor({ timeout: 60_000 });
   const id = await page.locator('.asset').getAttribute('data-asset');
   await page.locator('.asset').getByRole('link').click();
@@ -31,3 +31,19 @@ test('a file that is no video fails with its reason, and can be tried again', as
   await page.getByRole('heading', { name: error.title }).waitFor();
   watch.check();
 });
+
+/** Lets go of a file above the middle of the page. */
+async function drop(page, file) {
+  const text = await readFile(file, 'utf8');
+  await page.getByText('Upload videos').waitFor();
+  await page.evaluate(
+    ({ name, text }) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([text], name, { type: 'video/mp4' }));
+      for (const type of ['dragenter', 'dragover', 'drop']) {
+        document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+      }
+    },
+    { name: path.basename(file), text },
+  );
+}

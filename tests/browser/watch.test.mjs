@@ -22,8 +22,9 @@ test('a clip is uploaded in the page, watched to its end, sought in and shown in
   await screenshot(page, 'library');
 
   await card.getByRole('link').click();
-  await page.getByLabel('Root CID').waitFor();
-  assert.equal(await page.getByLabel('Root CID', { exact: true }).inputValue(), asset.root);
+  const root = page.getByRole('textbox', { name: 'Root CID' });
+  await root.waitFor();
+  assert.equal(await root.inputValue(), asset.root);
   await page.locator('media-play-button').click();
   const end = await videoUntil(page, 'playing to the end', ({ ended }) => ended);
   assert.ok(Math.abs(end.duration - asset.duration) < 0.3, `${end.duration} s long, the source ${asset.duration} s`);
