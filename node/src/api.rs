@@ -11,6 +11,7 @@
 
 mod asset_view;
 mod assets;
+mod description;
 mod door;
 mod events;
 mod extract;
@@ -32,11 +33,11 @@ mod web;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
+use axum::{Extension, Router};
 use cidcast_catalog::Catalog;
 use cidcast_ingest::Ingest;
 use cidcast_runtime::Shutdown;
@@ -100,35 +101,11 @@ pub(crate) struct Rules {
 /// Handlers take this as their state.
 pub(crate) type Shared = Arc<Api>;
 
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(title = "cidcast", description = "A media host in one binary: the API of one node."),
-    modifiers(&Bearer),
-    security((), ("bearer" = []))
-)]
-struct Description;
-
-struct Bearer;
-
-impl utoipa::Modify for Bearer {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        api.components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", scheme);
-    }
-}
-
 /// The whole API listener. Serve it with the peer's address as `ConnectInfo`.
 pub(crate) fn router(api: Shared, rules: Rules) -> Router {
     let (routes, description) = described(&rules).split_for_parts();
-    let description = Arc::new(description);
+    let description = description::Finished(Arc::new(description));
     routes
-        .route(
-            "/openapi.json",
-            axum::routing::get(async move || axum::Json((*description).clone())),
-        )
         .fallback(web::get)
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -138,6 +115,7 @@ pub(crate) fn router(api: Shared, rules: Rules) -> Router {
                 "this method is not offered here: see /openapi.json",
             )
         })
+        .layer(Extension(description))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES))
         .layer(from_fn_with_state(rules.door, door::identify))
         .layer(from_fn_with_state(rules.site, origin::check))
@@ -156,7 +134,7 @@ fn described(rules: &Rules) -> OpenApiRouter<Shared> {
     let with_scope = |group: OpenApiRouter<Shared>, scope: Scope| {
         group.route_layer(from_fn_with_state(scope, door::require))
     };
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(description::Description::openapi())
         .merge(with_scope(quick(readable()), Scope::Read))
         .merge(with_scope(quick(writable()), Scope::Write))
         .merge(with_scope(sending(), Scope::Write))
@@ -170,6 +148,7 @@ fn open() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
+        .routes(routes!(description::show))
         .routes(routes!(tus::options))
         .routes(routes!(tus::options_of_one))
 }

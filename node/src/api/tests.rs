@@ -1,1 +1,218 @@
-//! The router as a client meets it.
+//! The router as a client meets it: real catalog, store and write path, no socket.
+
+mod access;
+mod assets;
+mod description;
+mod site;
+mod sources;
+mod tus;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request, StatusCode};
+use bytes::Bytes;
+use cidcast_catalog::Catalog;
+use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
+use cidcast_ipfs::Blocks;
+use cidcast_media::plan::LadderSettings;
+use cidcast_runtime::{Backoff, Clock, Shutdown};
+use cidcast_store::{Store, StoreSettings};
+use cidcast_transcode::{ProbeLimits, ToolSettings, Tools};
+use http_body_util::BodyExt as _;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::{Api, Door, Facts, Gateway, InFlight, Metrics, Rules, Site};
+use crate::config::Token;
+
+/// The largest source that the test node takes.
+const MAX_SOURCE: u64 = 1 << 20;
+
+/// A node without sockets.
+struct TestNode {
+    router: Router,
+    shutdown: Shutdown,
+    ingest: Ingest,
+    _dir: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"))
+            .to_str()
+            .unwrap()
+    }
+
+    /// The code of a problem document, after checking that it is one.
+    fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let json = self.json();
+        assert_eq!(json["status"], self.status.as_u16());
+        assert!(!json["title"].as_str().unwrap().is_empty());
+        assert!(!json["detail"].as_str().unwrap().is_empty());
+        json["type"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("urn:cidcast:problem:")
+            .unwrap()
+            .to_owned()
+    }
+}
+
+impl TestNode {
+    async fn new() -> Self {
+        Self::with_tokens(&[]).await
+    }
+
+    async fn with_tokens(tokens: &[Token]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let shutdown = Shutdown::new();
+        let catalog = Catalog::in_memory().await.unwrap();
+        let store = Store::open(&dir.path().join("store"), StoreSettings::default()).unwrap();
+        let tools = Tools::locate(&ToolSettings::default()).expect("the tests need ffmpeg");
+        let parties = Parties {
+            catalog: catalog.clone(),
+            store: store.clone(),
+            blocks: Blocks::new(store.clone()),
+            tools,
+            clock: Clock::System,
+        };
+        let mut registry = Registry::default();
+        let metrics = cidcast_ingest::Metrics::register(&mut registry);
+        let ingest = Ingest::start(ingest_settings(dir.path()), parties, metrics, &shutdown)
+            .await
+            .unwrap();
+        let rules = rules(tokens, Metrics::register(&mut registry));
+        let api = Api {
+            ingest: ingest.clone(),
+            catalog,
+            store,
+            gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
+            registry: Arc::new(registry),
+            shutdown: shutdown.clone(),
+            facts: facts(),
+        };
+        Self {
+            router: super::router(Arc::new(api), rules),
+            shutdown,
+            ingest,
+            _dir: dir,
+        }
+    }
+
+    /// Sends a request from this machine.
+    async fn send(&self, request: axum::http::request::Builder, body: impl Into<Body>) -> Answer {
+        self.send_from("127.0.0.1:50000", request, body).await
+    }
+
+    async fn send_from(
+        &self,
+        peer: &str,
+        request: axum::http::request::Builder,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let response = self.respond(peer, request, body).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    async fn respond(
+        &self,
+        peer: &str,
+        request: axum::http::request::Builder,
+        body: impl Into<Body>,
+    ) -> axum::response::Response {
+        let mut request = request.body(body.into()).unwrap();
+        request
+            .headers_mut()
+            .entry("host")
+            .or_insert("127.0.0.1:7878".parse().unwrap());
+        let peer: SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path), Body::empty()).await
+    }
+
+    /// Uploads something that is not a video; answers its id.
+    async fn add(&self, name: &str) -> String {
+        let answer = self
+            .send(
+                Request::put(format!("/api/v1/uploads/{name}")),
+                "not a video",
+            )
+            .await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn ingest_settings(dir: &Path) -> IngestSettings {
+    IngestSettings {
+        data_dir: dir.to_owned(),
+        max_source_bytes: MAX_SOURCE,
+        upload_expiry: Duration::from_secs(3600),
+        min_free_bytes: 0,
+        ladder: LadderSettings::default(),
+        probe: ProbeLimits::default(),
+        jobs: 1,
+        parallel: 1,
+        retry: Backoff {
+            first: Duration::from_secs(3600),
+            factor: 1,
+            ceiling: Duration::from_secs(3600),
+            attempts: 1,
+        },
+        keep_source: KeepSource::Keep,
+    }
+}
+
+fn rules(tokens: &[Token], metrics: Metrics) -> Rules {
+    let hosts = ["media.example.org".to_owned()];
+    let origins = ["https://app.example.org".to_owned()];
+    Rules {
+        door: Door::new(tokens, "local-admin"),
+        site: Site::new("127.0.0.1:7878".parse().unwrap(), &hosts, &origins),
+        in_flight: InFlight::new(64),
+        deadline: Duration::from_secs(30),
+        metrics,
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        peer_id: "12D3KooWtest".to_owned(),
+        swarm: vec!["/ip4/127.0.0.1/tcp/4747/p2p/12D3KooWtest".to_owned()],
+        encoder: "ffmpeg test".to_owned(),
+        max_upload_bytes: MAX_SOURCE,
+        min_free_bytes: 0,
+    }
+}
