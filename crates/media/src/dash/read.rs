@@ -101,25 +101,13 @@ pub fn parse(text: &str) -> Result<Manifest, DashError> {
         };
         match element.local_name().as_ref() {
             "MPD" => duration = Some(presentation_duration(&element)?),
-            "Representation" => {
-                if representations.len() == MAX_REPRESENTATIONS {
-                    return Err(DashError::TooMany);
-                }
-                representations.push(representation(&element)?);
-            }
-            "SegmentTemplate" => {
-                let open = representations
-                    .last_mut()
-                    .ok_or(DashError::Missing("Representation"))?;
-                template(&element, open)?;
-            }
-            "S" => {
-                let open = representations
-                    .last_mut()
-                    .ok_or(DashError::Missing("Representation"))?;
-                row(&element, open)?;
-            }
+            "Representation" => representations.push(representation(&element)?),
+            "SegmentTemplate" => template(&element, open(&mut representations)?)?,
+            "S" => row(&element, open(&mut representations)?)?,
             _ => {}
+        }
+        if representations.len() > MAX_REPRESENTATIONS {
+            return Err(DashError::TooMany);
         }
     }
     let duration = duration.ok_or(DashError::Missing("MPD"))?;
@@ -133,6 +121,13 @@ pub fn parse(text: &str) -> Result<Manifest, DashError> {
         duration,
         representations,
     })
+}
+
+/// The representation that an element belongs to.
+fn open(representations: &mut [Representation]) -> Result<&mut Representation, DashError> {
+    representations
+        .last_mut()
+        .ok_or(DashError::Missing("Representation"))
 }
 
 /// An attribute's text, if the element has it.

@@ -115,21 +115,13 @@ pub fn parse_media(text: &str) -> Result<MediaPlaylist, HlsError> {
     const TARGET: &str = "EXT-X-TARGETDURATION";
     const DURATION: &str = "EXTINF";
     let mut target = None;
-    let mut playlist = MediaPlaylist {
-        target_duration: 0,
-        playlist_type: None,
-        ended: Ended::No,
-        map: None,
-        segments: Vec::new(),
-    };
+    let mut playlist = MediaPlaylist::empty();
     let mut open: Option<Micros> = None;
     for (line, content) in lines(text)? {
         match Line::of(content) {
             Line::Tag(TARGET, value) => {
-                let value = value
-                    .parse()
-                    .map_err(|_| HlsError::Tag { line, tag: TARGET })?;
-                target = Some(value);
+                let seconds = value.parse();
+                target = Some(seconds.map_err(|_| HlsError::Tag { line, tag: TARGET })?);
             }
             Line::Tag("EXT-X-PLAYLIST-TYPE", value) => {
                 playlist.playlist_type = Some(playlist_type(line, value)?);
@@ -137,8 +129,7 @@ pub fn parse_media(text: &str) -> Result<MediaPlaylist, HlsError> {
             Line::Tag("EXT-X-MAP", list) => playlist.map = Some(map_uri(line, list)?),
             Line::Tag("EXT-X-ENDLIST", _) => playlist.ended = Ended::Yes,
             Line::Tag(DURATION, value) => {
-                let seconds = value.split(',').next().unwrap_or_default();
-                open = Some(seconds::parse(seconds).ok_or(HlsError::Tag {
+                open = Some(duration(value).ok_or(HlsError::Tag {
                     line,
                     tag: DURATION,
                 })?);
@@ -164,6 +155,23 @@ pub fn parse_media(text: &str) -> Result<MediaPlaylist, HlsError> {
     }
     playlist.target_duration = target.ok_or(HlsError::Missing { tag: TARGET })?;
     Ok(playlist)
+}
+
+impl MediaPlaylist {
+    fn empty() -> Self {
+        Self {
+            target_duration: 0,
+            playlist_type: None,
+            ended: Ended::No,
+            map: None,
+            segments: Vec::new(),
+        }
+    }
+}
+
+/// What stands before the title of an `EXTINF`.
+fn duration(value: &str) -> Option<Micros> {
+    seconds::parse(value.split(',').next().unwrap_or_default())
 }
 
 /// Checks size and first line; gives each line its number, counted from 1.

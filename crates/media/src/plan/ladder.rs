@@ -67,26 +67,27 @@ pub(super) fn renditions(
         .map(|rung| top.with_sides(rung, even_share(top.long(), rung, top.short())));
     std::iter::once(top)
         .chain(lower)
-        .map(|size| {
-            let name: RenditionName = format!("{}p", size.short())
-                .parse()
-                .map_err(|_| too_narrow())?;
-            let max_bitrate = max_bitrate(size.width, size.height, track.frame_rate);
-            Ok(VideoRendition {
-                name,
-                codec: VideoCodec::H264,
-                width: size.width,
-                height: size.height,
-                crf: settings.crf,
-                max_bitrate,
-                // Two seconds at the ceiling: room for a hard scene, little enough that no
-                // segment of four seconds strays far above the ceiling.
-                buffer_size: max_bitrate * 2,
-                preset: settings.preset.clone(),
-                frame_rate: track.frame_rate,
-            })
-        })
+        .map(|size| rendition(size, track, settings).ok_or_else(too_narrow))
         .collect()
+}
+
+/// `None` if the size makes no name, which none from 2 to 8192 does.
+fn rendition(size: Size, track: &VideoTrack, settings: &LadderSettings) -> Option<VideoRendition> {
+    let name: RenditionName = format!("{}p", size.short()).parse().ok()?;
+    let max_bitrate = max_bitrate(size.width, size.height, track.frame_rate);
+    Some(VideoRendition {
+        name,
+        codec: VideoCodec::H264,
+        width: size.width,
+        height: size.height,
+        crf: settings.crf,
+        max_bitrate,
+        // Two seconds at the ceiling: room for a hard scene, little enough that no segment of
+        // four seconds strays far above the ceiling.
+        buffer_size: max_bitrate * 2,
+        preset: settings.preset.clone(),
+        frame_rate: track.frame_rate,
+    })
 }
 
 /// The source's size, scaled down if a side is longer than allowed.
