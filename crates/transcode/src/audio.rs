@@ -53,10 +53,13 @@ impl Tools {
             return Err(EncodeError::NotInSource { what: "sound" });
         }
         let launch = self.encode(job.arguments(), job.source, None);
+        let length = job.media.duration;
         let heard = |listener: &Listener| {
-            let (position, speed) = listener.reached();
-            let position = Micros(position.try_into().unwrap_or(0));
-            on_progress(Progress { position, speed });
+            let position = listener.position().min(length);
+            on_progress(Progress {
+                position,
+                speed: listener.speed(),
+            });
         };
         let patience = Patience::SinceProgress(self.stall_timeout());
         let output = Output::Pass(&parts);

@@ -52,11 +52,17 @@ impl Tools {
         let video = job.media.video.as_ref();
         let video = video.ok_or(EncodeError::NotInSource { what: "pictures" })?;
         let launch = self.encode(job.arguments(video), job.source, Some(job.out_dir));
-        let first = timeline::begins(job.plan, job.span);
+        let length = job
+            .span
+            .end
+            .unwrap_or(job.media.duration)
+            .since(job.span.start);
         let heard = |listener: &Listener| {
-            let (position, speed) = listener.reached();
-            let position = Micros(position.try_into().unwrap_or(0)).since(first);
-            on_progress(Progress { position, speed });
+            let position = timeline::frame_time(video.frame_rate, listener.frames()).min(length);
+            on_progress(Progress {
+                position,
+                speed: listener.speed(),
+            });
         };
         let patience = Patience::SinceProgress(self.stall_timeout());
         run(
@@ -216,7 +222,7 @@ impl ChunkJob<'_> {
         let clock = Clock::of(self.plan, rendition);
         let mut words = words(&format!(
             "-map [v{index}] -c:v libx264 -profile:v high -preset {} -crf {} -maxrate {} \
-             -bufsize {} -threads {threads} -sc_threshold 0 -forced-idr 1 -flags:v +cgop \
+             -bufsize {} -threads {threads} -thread_type slice -sc_threshold 0 -forced-idr 1 -flags:v +cgop \
              -fps_mode passthrough -enc_time_base {} -video_track_timescale {} \
              -map_metadata -1 -map_chapters -1 -bitexact",
             rendition.preset,

@@ -60,9 +60,20 @@ impl Listener {
         std::mem::take(&mut self.advanced)
     }
 
-    /// Media time of the last frame written, in microseconds on the output's time line, and speed.
-    pub(crate) fn reached(&self) -> (i64, f32) {
-        (self.position, self.speed)
+    /// Frames written so far, by the first rendition.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frame
+    }
+
+    /// Media time written so far, in microseconds. With `-copyts` ffmpeg counts it from about the
+    /// first time that it reports, so it is exact only where it reports early: for sound.
+    pub(crate) fn position(&self) -> Micros {
+        Micros(self.position.try_into().unwrap_or(0))
+    }
+
+    /// Media time per wall time; 0 while unknown.
+    pub(crate) fn speed(&self) -> f32 {
+        self.speed
     }
 
     /// The last messages, without progress lines.
@@ -136,7 +147,8 @@ mod tests {
         let mut listener = Listener::default();
         assert!(listener.push(b"frame=12\nfps=0.0\nout_time_us=500000\nspeed=   1.5x\n"));
         assert!(!listener.push(b"[h264 @ 0x1] no frame!\nout_time_us=500000\nspeed=N/A\n"));
-        assert_eq!(listener.reached(), (500_000, 0.0));
+        assert_eq!(listener.position(), Micros(500_000));
+        assert_eq!((listener.frames(), listener.speed()), (12, 0.0));
         assert_eq!(listener.into_tail(), "[h264 @ 0x1] no frame!");
     }
 
@@ -145,7 +157,7 @@ mod tests {
         let mut listener = Listener::default();
         assert!(!listener.push(b"out_ti"));
         assert!(listener.push(b"me_us=7\n"));
-        assert_eq!(listener.reached().0, 7);
+        assert_eq!(listener.position(), Micros(7));
     }
 
     proptest! {

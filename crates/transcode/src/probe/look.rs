@@ -170,11 +170,6 @@ fn refusal(error: RunError) -> ProbeError {
         RunError::TooMuchOutput { .. } | RunError::ReceiverGone => ProbeError::Damaged {
             what: "time stamps",
         },
-        RunError::Failed { said, .. } if said.contains("moov atom not found") => {
-            ProbeError::Truncated {
-                what: "its index".to_owned(),
-            }
-        }
         RunError::Failed { said, .. } if is_passing(&said) => tool(said, None),
         RunError::Failed { .. } => ProbeError::NotMedia,
     }
@@ -228,7 +223,6 @@ mod tests {
             failed("x: Invalid data found when processing input").code(),
             "not-media"
         );
-        assert_eq!(failed("[mov] moov atom not found\nx").code(), "truncated");
         assert!(!failed("x: Permission denied").is_permanent());
     }
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use cidcast_media::plan::Plan;
@@ -13,10 +14,13 @@ use tokio_util::sync::CancellationToken;
 use crate::fixture::{Source, TOOLS, plan};
 
 /// Slow enough to be met while it runs.
-fn long() -> Source {
-    let command = "-f lavfi -i testsrc2=size=1280x720:rate=30:duration=20 -c:v libx264 -preset ultrafast -pix_fmt yuv420p";
-    Source::make("a.mp4", command)
-}
+static LONG: LazyLock<Source> = LazyLock::new(|| {
+    let picture = "-f lavfi -i testsrc2=size=640x360:rate=30:duration=20";
+    Source::make(
+        "a.mp4",
+        &format!("{picture} -c:v libx264 -preset ultrafast -pix_fmt yuv420p"),
+    )
+});
 
 fn job<'a>(
     source: &'a Source,
@@ -48,7 +52,7 @@ fn processes(folder: &Path) -> Vec<u32> {
 
 #[tokio::test]
 async fn cancelling_leaves_no_child() {
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
@@ -59,11 +63,7 @@ async fn cancelling_leaves_no_child() {
         cancel.cancel();
     };
     let ended = TOOLS
-        .encode_chunk(
-            job(&source, &media, &plan, out.path()),
-            on_progress,
-            &cancel,
-        )
+        .encode_chunk(job(source, &media, &plan, out.path()), on_progress, &cancel)
         .await;
     assert!(matches!(ended, Err(EncodeError::Cancelled)), "{ended:?}");
     assert_eq!(seen.len(), 1, "it ran");
@@ -72,7 +72,7 @@ async fn cancelling_leaves_no_child() {
 
 #[tokio::test]
 async fn dropping_the_encode_kills_the_child() {
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
@@ -81,7 +81,7 @@ async fn dropping_the_encode_kills_the_child() {
     let on_progress = move |_: Progress| {
         let _ = running.try_send(());
     };
-    let job = job(&source, &media, &plan, out.path());
+    let job = job(source, &media, &plan, out.path());
     tokio::select! {
         ended = TOOLS.encode_chunk(job, on_progress, &cancel) => panic!("{ended:?}"),
         _ = started.recv() => {}
@@ -103,13 +103,13 @@ fn until(mut holds: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn progress_reaches_the_end_of_the_unit() {
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     let mut reports = Vec::new();
     let span = plan.chunks.last().unwrap();
-    let job = job(&source, &media, &plan, out.path());
+    let job = job(source, &media, &plan, out.path());
     TOOLS
         .encode_chunk(
             job,
@@ -135,7 +135,7 @@ async fn progress_reaches_the_end_of_the_unit() {
 
 #[tokio::test]
 async fn a_child_that_stands_still_is_killed_and_may_be_tried_again() {
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
@@ -145,7 +145,7 @@ async fn a_child_that_stands_still_is_killed_and_may_be_tried_again() {
         ..ToolSettings::default()
     };
     let impatient = Tools::locate(&settings).unwrap();
-    let job = job(&source, &media, &plan, out.path());
+    let job = job(source, &media, &plan, out.path());
     let ended = impatient
         .encode_chunk(job, |_| {}, &CancellationToken::new())
         .await;
@@ -158,7 +158,7 @@ async fn a_child_that_stands_still_is_killed_and_may_be_tried_again() {
 
 #[tokio::test]
 async fn a_child_that_is_killed_may_be_tried_again() {
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
@@ -167,7 +167,7 @@ async fn a_child_that_is_killed_may_be_tried_again() {
             let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
         }
     };
-    let job = job(&source, &media, &plan, out.path());
+    let job = job(source, &media, &plan, out.path());
     let ended = TOOLS
         .encode_chunk(job, on_progress, &CancellationToken::new())
         .await;
@@ -179,7 +179,7 @@ async fn a_child_that_is_killed_may_be_tried_again() {
 
 #[tokio::test]
 async fn a_full_disk_is_named() {
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
@@ -196,7 +196,7 @@ async fn a_full_disk_is_named() {
         ..ToolSettings::default()
     };
     let tools = Tools::locate(&settings).unwrap();
-    let job = job(&source, &media, &plan, out.path());
+    let job = job(source, &media, &plan, out.path());
     let ended = tools
         .encode_chunk(job, |_| {}, &CancellationToken::new())
         .await;
@@ -205,7 +205,7 @@ async fn a_full_disk_is_named() {
 
 #[tokio::test]
 async fn a_child_cannot_write_outside_of_its_folder() {
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let (out, secret) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -215,7 +215,7 @@ async fn a_child_cannot_write_outside_of_its_folder() {
         out.path().join(format!("{}.mp4", plan.video[0].name)),
     )
     .unwrap();
-    let job = job(&source, &media, &plan, out.path());
+    let job = job(source, &media, &plan, out.path());
     let ended = TOOLS
         .encode_chunk(job, |_| {}, &CancellationToken::new())
         .await;
@@ -232,12 +232,12 @@ async fn a_child_cannot_write_outside_of_its_folder() {
 
 #[tokio::test]
 async fn a_damaged_source_says_what_ffmpeg_said() {
-    let source = long();
-    let media = source.probe().await;
+    let media = LONG.probe().await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
-    std::fs::write(&source.path, b"no longer what it was").unwrap();
-    let job = job(&source, &media, &plan, out.path());
+    let source = Source::of_bytes("a.mp4", b"no longer what it was");
+    let source = &source;
+    let job = job(source, &media, &plan, out.path());
     let ended = TOOLS
         .encode_chunk(job, |_| {}, &CancellationToken::new())
         .await;
@@ -259,12 +259,12 @@ async fn parent_that_is_killed() {
         return;
     };
     let folder = Path::new(&folder);
-    let source = long();
+    let source = &*LONG;
     let media = source.probe().await;
     let plan = plan(&media, 1, 20);
     let ready = folder.join("ready");
     let on_progress = move |_: Progress| std::fs::write(&ready, b"").unwrap();
-    let job = job(&source, &media, &plan, folder);
+    let job = job(source, &media, &plan, folder);
     let _ = TOOLS
         .encode_chunk(job, on_progress, &CancellationToken::new())
         .await;

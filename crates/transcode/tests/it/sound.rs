@@ -45,7 +45,7 @@ async fn encode(source: &Source, media: &SourceMedia, plan: &Plan) -> Vec<u8> {
 fn heard(source: &Source, whole: &[u8]) -> Vec<f32> {
     std::fs::write(source.folder.path().join("sound.mp4"), whole).unwrap();
     let command =
-        "-y -i sound.mp4 -af aresample=48000:async=1:first_pts=0 -ac 1 -f f32le sound.raw";
+        "-y -copyts -i sound.mp4 -af aresample=48000:async=1:first_pts=0 -ac 1 -f f32le sound.raw";
     tool("ffmpeg", command, source.folder.path());
     std::fs::read(source.folder.path().join("sound.raw"))
         .unwrap()
