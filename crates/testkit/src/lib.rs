@@ -9,4 +9,4 @@ pub mod clip;
 mod node;
 
 pub use binary::{cidcast, command};
-pub use node::{Node, NodeSettings};
+pub use node::{Node, NodeSettings, is};

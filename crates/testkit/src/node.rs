@@ -86,7 +86,7 @@ impl Node {
         let address = |key: &str| -> Result<String> {
             Ok(format!(
                 "http://{}",
-                run[key].as_str().with_context(|| format!("no {key}"))?
+                run.get(key).and_then(Value::as_str).with_context(|| format!("no {key}"))?
             ))
         };
         Ok(Self {
@@ -266,6 +266,11 @@ impl Node {
         );
         Ok(response.bytes().await?.to_vec())
     }
+}
+
+/// Whether an asset object is in a state.
+pub fn is(asset: &Value, state: &str) -> bool {
+    asset.get("state").and_then(Value::as_str) == Some(state)
 }
 
 impl Drop for Node {
