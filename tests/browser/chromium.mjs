@@ -19,8 +19,8 @@ const QUIET = [
 
 /** A page for one test. `page.watch` knows what went wrong in it. */
 export async function openPage(t, node, options = {}) {
-  const executablePath = process.env.CIDCAST_CHROMIUM ?? PLACES.find((place) => existsSync(place));
-  assert.ok(executablePath, 'no Chromium found: install it (Debian: apt-get install chromium) or set CIDCAST_CHROMIUM');
+  const executablePath = process.env.CHROMIUM_BIN ?? PLACES.find((place) => existsSync(place));
+  assert.ok(executablePath, 'no Chromium found: install it (Debian: apt-get install chromium) or set CHROMIUM_BIN');
   const browser = await chromium.launch({ executablePath, args: QUIET });
   t.after(() => browser.close());
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: 'dark', ...options });

@@ -27,7 +27,10 @@ export async function startNode(t) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cidcast-browser-'));
   const data = path.join(dir, 'data');
   const options = ['--api-listen', '127.0.0.1:0', '--gateway-listen', '127.0.0.1:0', '--swarm-listen', '/ip4/127.0.0.1/tcp/0'];
-  const child = spawn(BINARY, ['serve', '--data-dir', data, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(BINARY, ['serve', '--data-dir', data, ...options], {
+    env: plainEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const said = { text: '' };
   const keep = (chunk) => (said.text = (said.text + chunk).slice(-TAIL));
   child.stdout.on('data', keep);
@@ -43,6 +46,11 @@ export async function startNode(t) {
   const run = await Promise.race([running(data), ended.then((why) => new Error(why))]);
   if (run instanceof Error) throw new Error(`the node did not start: ${run.message}\n${said.text}`);
   return { api: `http://${run.api}`, gateway: `http://${run.gateway}`, dir, output: () => said.text };
+}
+
+/** Without `CIDCAST_…`: those variables are settings to the node, and unknown ones are refused. */
+function plainEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CIDCAST_')));
 }
 
 /** What `run.json` says once the API answers. */
