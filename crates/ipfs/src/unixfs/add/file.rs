@@ -1,6 +1,7 @@
 //! Files: chunks become raw leaves, leaves become a balanced tree.
 
 use std::io::{self, Read};
+use std::sync::mpsc;
 
 use cid::Cid;
 use cidcast_store::{InFlight, PutError, Store};
@@ -12,6 +13,8 @@ use super::{AddError, Block, FileLink, put};
 pub const CHUNK_BYTES: usize = 1 << 20;
 /// Children of every full file node.
 pub const WIDTH: usize = 1024;
+/// Hashed chunks that wait for the disk: enough to ride out a slow write.
+const QUEUED_CHUNKS: usize = 8;
 
 /// Builds one file from bytes pushed in any portions.
 pub struct FileBuilder {
@@ -101,7 +104,8 @@ pub fn add_bytes(store: &Store, guard: &InFlight, bytes: &[u8]) -> Result<FileLi
     Ok(link)
 }
 
-/// Adds everything that `reader` yields as a file. Holds one chunk in memory.
+/// Adds everything that `reader` yields as a file: one thread reads and hashes while another
+/// writes. Holds a few chunks in memory.
 ///
 /// # Errors
 ///
@@ -110,10 +114,31 @@ pub fn add_bytes(store: &Store, guard: &InFlight, bytes: &[u8]) -> Result<FileLi
 pub fn add_reader(
     store: &Store,
     guard: &InFlight,
-    reader: impl Read,
+    mut reader: impl Read,
 ) -> Result<FileLink, AddError> {
-    build(reader, AddError::Read, |blocks| {
-        put(store, guard, blocks).map_err(AddError::Put)
+    let first = read_chunk(&mut reader).map_err(AddError::Read)?;
+    if first.len() < CHUNK_BYTES {
+        return Ok(add_bytes(store, guard, &first)?);
+    }
+    let (hashed, to_write) = mpsc::sync_channel::<Vec<Block>>(QUEUED_CHUNKS);
+    let write = || {
+        // Owned here, so that the hashing side notices when writing ends early.
+        let to_write = to_write;
+        to_write
+            .iter()
+            .try_for_each(|blocks| put(store, guard, &blocks))
+    };
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        let built = build(io::Cursor::new(first).chain(reader), |blocks| {
+            hashed.send(blocks).is_ok()
+        });
+        drop(hashed);
+        match writer.join() {
+            Ok(written) => written?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        built.map_err(AddError::Read)
     })
 }
 
@@ -123,30 +148,28 @@ pub fn add_reader(
 ///
 /// The reader's error.
 pub fn cid_of_reader(reader: impl Read) -> io::Result<FileLink> {
-    build(reader, |error| error, |_| Ok(()))
+    build(reader, |_| true)
 }
 
-fn build<E>(
-    mut reader: impl Read,
-    unread: impl Fn(io::Error) -> E,
-    mut take: impl FnMut(&[Block]) -> Result<(), E>,
-) -> Result<FileLink, E> {
+/// Builds a file until the reader ends or `take` wants no more.
+fn build(mut reader: impl Read, mut take: impl FnMut(Vec<Block>) -> bool) -> io::Result<FileLink> {
     let mut file = FileBuilder::new();
-    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
     loop {
-        chunk.clear();
-        let read = (&mut reader)
-            .take(CHUNK_BYTES as u64)
-            .read_to_end(&mut chunk)
-            .map_err(&unread)?;
-        take(&file.push(&chunk))?;
-        if read < CHUNK_BYTES {
+        let chunk = read_chunk(&mut reader)?;
+        if !take(file.push(&chunk)) || chunk.len() < CHUNK_BYTES {
             break;
         }
     }
     let (rest, link) = file.finish();
-    take(&rest)?;
+    take(rest);
     Ok(link)
+}
+
+/// One chunk; a shorter one only at the end.
+fn read_chunk(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    reader.take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
+    Ok(chunk)
 }
 
 #[cfg(test)]
