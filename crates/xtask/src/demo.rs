@@ -74,8 +74,13 @@ async fn show(node: &Node, clip: &Path) -> Result<()> {
         begin.elapsed().as_secs_f64()
     );
     let play = Url::parse(text(&asset, "play_url")?)?;
-    let checked = playback::check(&client, &play).await?;
-    println!("{checked}");
+    let package = node
+        .gateway
+        .join(&format!("ipfs/{}/master.m3u8", text(&asset, "root")?))?;
+    for (way, master) in [("as a player", &play), ("as a directory of IPFS", &package)] {
+        let checked = playback::check(&client, master).await?;
+        println!("fetched {way}: {checked}");
+    }
     println!();
     println!("root CID   {}", text(&asset, "root")?);
     println!("watch      {}#/watch/{id}", node.api);

@@ -57,6 +57,15 @@ enum Outcome {
     Skipped(String),
 }
 
+/// How a step ended, for the table at the end.
+#[derive(Debug)]
+struct Line {
+    step: String,
+    verdict: &'static str,
+    count: Count,
+    took: Duration,
+}
+
 /// Runs the steps and prints the summary; an error if any failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let chosen: BTreeSet<Step> = if options.only.is_empty() {
@@ -64,54 +73,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         options.only.iter().copied().collect()
     };
-    let mut report = Vec::new();
-    for step in chosen {
-        println!("\n=== {}", name(step));
-        let begin = Instant::now();
-        let (verdict, count) = match steps::run(step) {
-            Ok(Outcome::Ran(count)) if count.failed == 0 => ("passed", count.at_least_one()),
-            Ok(Outcome::Ran(count)) => ("FAILED", count),
-            Ok(Outcome::Skipped(why)) => {
-                println!("skipped: {why}");
-                (
-                    "skipped",
-                    Count {
-                        skipped: 1,
-                        ..Count::default()
-                    },
-                )
-            }
-            Err(error) => {
-                println!("error: {error:#}");
-                (
-                    "FAILED",
-                    Count {
-                        failed: 1,
-                        ..Count::default()
-                    },
-                )
-            }
-        };
-        println!(
-            "=== {} {verdict} in {}",
-            name(step),
-            seconds(begin.elapsed())
-        );
-        report.push((step, verdict, count, begin.elapsed()));
-    }
-    println!(
-        "\n{:<10} {:>8} {:>8} {:>8} {:>8} {:>9}",
-        "step", "", "passed", "failed", "skipped", "time"
-    );
+    let lines: Vec<Line> = chosen.into_iter().map(run_step).collect();
     let mut total = Count::default();
-    for (step, verdict, count, took) in report {
+    println!(
+        "\n{:<10} {:>8} passed   failed  skipped      time",
+        "step", ""
+    );
+    for Line {
+        step,
+        verdict,
+        count,
+        took,
+    } in lines
+    {
         let Count {
             passed,
             failed,
             skipped,
         } = count;
-        let (step, took) = (name(step), seconds(took));
-        println!("{step:<10} {verdict:>8} {passed:>8} {failed:>8} {skipped:>8} {took:>9}");
+        let took = seconds(took);
+        println!("{step:<10} {verdict:>8} {passed:>6} {failed:>8} {skipped:>8} {took:>9}");
         total += count;
     }
     println!(
@@ -119,11 +100,46 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         total.passed, total.failed, total.skipped
     );
     if total.failed > 0 {
-        bail!(
-            "something failed: the tables above say what; one step alone: cargo xtask test --only STEP"
-        );
+        bail!("see the table for what failed; one step alone: cargo xtask test --only STEP");
     }
     Ok(())
+}
+
+fn run_step(step: Step) -> Line {
+    let begin = Instant::now();
+    println!("\n=== {}", name(step));
+    let (verdict, count) = match steps::run(step) {
+        Ok(Outcome::Ran(count)) if count.failed == 0 => ("passed", count.at_least_one()),
+        Ok(Outcome::Ran(count)) => ("FAILED", count),
+        Ok(Outcome::Skipped(why)) => {
+            println!("skipped: {why}");
+            (
+                "skipped",
+                Count {
+                    skipped: 1,
+                    ..Count::default()
+                },
+            )
+        }
+        Err(error) => {
+            println!("error: {error:#}");
+            (
+                "FAILED",
+                Count {
+                    failed: 1,
+                    ..Count::default()
+                },
+            )
+        }
+    };
+    let took = begin.elapsed();
+    println!("=== {} {verdict} in {}", name(step), seconds(took));
+    Line {
+        step: name(step),
+        verdict,
+        count,
+        took,
+    }
 }
 
 fn name(step: Step) -> String {

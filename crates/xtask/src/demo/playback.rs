@@ -36,8 +36,8 @@ impl fmt::Display for Checked {
         } = self;
         write!(
             f,
-            "played {seconds:.1} s through the gateway: {playlists} playlists, {files} files, \
-             {bytes} bytes; {hashed} files hashed and equal to their CIDs"
+            "{seconds:.1} s, {playlists} playlists, {files} files, {bytes} bytes, {hashed} of them \
+             addressed by their own CID and equal to it"
         )
     }
 }

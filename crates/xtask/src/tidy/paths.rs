@@ -3,12 +3,11 @@
 use std::path::Path;
 
 /// Folders that exist on somebody's machine only.
-const MACHINE: [&str; 5] = [
+const MACHINE: [&str; 4] = [
     concat!("/", "work/"),
     concat!("/", "root/"),
     concat!("/", "home/"),
     concat!("/", "Users/"),
-    concat!("C:", "\\"),
 ];
 
 /// A complaint for each line that names such a folder.
@@ -19,7 +18,7 @@ pub(crate) fn check(file: &Path, text: &str) -> Vec<String> {
             line.match_indices(folder).any(|(at, _)| {
                 let before = line.get(..at).and_then(|head| head.chars().next_back());
                 before.is_none_or(|c| {
-                    !c.is_alphanumeric() && !matches!(c, '/' | '.' | '}' | '_' | '-')
+                    !c.is_alphanumeric() && !matches!(c, '/' | '.' | '}' | '>' | '_' | '-')
                 })
             })
         })
@@ -52,7 +51,7 @@ mod tests {
     #[test]
     fn relative_folders_and_urls_are_fine() {
         let text = format!(
-            "https://example.org{0}x ../shared{0} ${{dir}}{0}",
+            "https://example.org{0}x ../shared{0} ${{dir}}{0} <dir>{0}",
             concat!("/", "work/")
         );
         assert_eq!(check(Path::new("a.md"), &text), Vec::<String>::new());
