@@ -11,6 +11,7 @@ use cidcast_media::source::{SourceMedia, VideoTrack};
 use cidcast_types::{Micros, RenditionName};
 use tokio_util::sync::CancellationToken;
 
+use crate::encode_error::check_words;
 use crate::process::{Output, Patience, run};
 use crate::progress::{Listener, Progress};
 use crate::timeline::{self, Clock};
@@ -65,7 +66,7 @@ impl Tools {
             });
         };
         let patience = Patience::SinceProgress(self.stall_timeout());
-        run(
+        let said = run(
             self.spawner(),
             launch,
             Output::Nothing,
@@ -74,6 +75,7 @@ impl Tools {
             cancel,
         )
         .await?;
+        check_words(&said)?;
         job.written().await
     }
 }
@@ -222,7 +224,7 @@ impl ChunkJob<'_> {
         let clock = Clock::of(self.plan, rendition);
         let mut words = words(&format!(
             "-map [v{index}] -c:v libx264 -profile:v high -preset {} -crf {} -maxrate {} \
-             -bufsize {} -threads {threads} -thread_type slice -sc_threshold 0 -forced-idr 1 -flags:v +cgop \
+             -bufsize {} -threads {threads} -sc_threshold 0 -forced-idr 1 -flags:v +cgop \
              -fps_mode passthrough -enc_time_base {} -video_track_timescale {} \
              -map_metadata -1 -map_chapters -1 -bitexact",
             rendition.preset,

@@ -132,6 +132,20 @@ impl From<RunError> for EncodeError {
     }
 }
 
+/// What ffmpeg said although it ended well: version 5.1 ends well when the disk is full at the very
+/// end.
+pub(crate) fn check_words(said: &str) -> Result<(), EncodeError> {
+    if says_disk_full(said) {
+        return Err(EncodeError::NoSpace);
+    }
+    if said.contains("Error writing trailer") || said.contains("Error closing file") {
+        return Err(EncodeError::Output {
+            source: io::Error::other(said.to_owned()),
+        });
+    }
+    Ok(())
+}
+
 /// ffmpeg reports write errors in the C library's words (the child runs with `LC_ALL=C`).
 fn says_disk_full(said: &str) -> bool {
     said.contains("No space left on device") || said.contains("Disk quota exceeded")
@@ -144,6 +158,15 @@ fn says_out_of_resources(said: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ending_well_is_not_believed_when_writing_failed() {
+        let said = "Error writing trailer of a.mp4: No space left on device";
+        assert!(matches!(check_words(said), Err(EncodeError::NoSpace)));
+        let said = "Error closing file a.mp4: Input/output error";
+        assert!(matches!(check_words(said), Err(EncodeError::Output { .. })));
+        assert!(check_words("[h264 @ 0x1] error while decoding MB 3 4").is_ok());
+    }
 
     fn failed(said: &str) -> EncodeError {
         EncodeError::from(RunError::Failed {

@@ -81,6 +81,13 @@ pub(crate) fn frame_time(rate: Rational, number: u64) -> Micros {
     Micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
+/// How many frames of a grid last as long as `span`, to the nearest.
+pub(crate) fn frames_in(rate: Rational, span: Micros) -> u64 {
+    let (num, unit) = (u128::from(rate.num), u128::from(rate.den) * 1_000_000);
+    let frames = (u128::from(span.0) * num + unit / 2) / unit;
+    u64::try_from(frames).unwrap_or(u64::MAX)
+}
+
 /// When the chunk's first segment begins, from the first picture on.
 pub(crate) fn begins(plan: &Plan, span: &ChunkSpan) -> Micros {
     Micros(

@@ -103,6 +103,11 @@ impl Tools {
         &self.inner.ffmpeg
     }
 
+    /// Whether children are confined: asked for, and known to the kernel.
+    pub fn is_sandboxed(&self) -> bool {
+        self.inner.settings.sandbox == Sandbox::BestEffort && sandbox_is_enforced()
+    }
+
     pub(crate) fn spawner(&self) -> &Spawner {
         &self.inner.spawner
     }
@@ -245,7 +250,7 @@ fn parse_x264(stream: &[u8]) -> Option<String> {
 #[derive(Debug, thiserror::Error)]
 pub enum MissingTool {
     /// No such program.
-    #[error("{tool} was not found{}: install it (Debian, Ubuntu: apt-get install ffmpeg; Fedora: dnf install ffmpeg; macOS: brew install ffmpeg) or name its path in the configuration", .path.as_ref().map(|path| format!(" at {}", path.display())).unwrap_or_default())]
+    #[error("{tool} was not found{}: install it (Debian, Ubuntu: apt-get install ffmpeg; Fedora: dnf install ffmpeg) or name its path in the configuration", .path.as_ref().map(|path| format!(" at {}", path.display())).unwrap_or_default())]
     NotFound {
         /// `ffmpeg` or `ffprobe`.
         tool: &'static str,

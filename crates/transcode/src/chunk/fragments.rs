@@ -24,7 +24,7 @@ pub(super) fn finish(path: &Path, closing: Option<u64>) -> io::Result<bool> {
     Ok(!starts.is_empty())
 }
 
-/// Where each fragment starts.
+/// Where each fragment starts. A file that ends in the middle of one is an error.
 fn fragments(file: &mut File) -> io::Result<Vec<u64>> {
     let length = file.seek(SeekFrom::End(0))?;
     let (mut at, mut starts) = (0, Vec::new());
@@ -41,7 +41,11 @@ fn fragments(file: &mut File) -> io::Result<Vec<u64>> {
             _ => return Err(ErrorKind::InvalidData.into()),
         }
     }
-    Ok(starts)
+    if at == length {
+        Ok(starts)
+    } else {
+        Err(ErrorKind::UnexpectedEof.into())
+    }
 }
 
 /// The decode time of the fragment at `at`, in ticks (`tfdt`, ISO/IEC 14496-12 §8.8.12).
@@ -57,5 +61,64 @@ fn decode_time(file: &mut File, at: u64) -> io::Result<u64> {
             .map(u64::from_be_bytes)
             .map_err(|_| ErrorKind::InvalidData.into()),
         _ => Err(ErrorKind::InvalidData.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn a_box(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(payload.len() + 8).unwrap();
+        [&size.to_be_bytes(), kind.as_slice(), payload].concat()
+    }
+
+    /// An initialisation segment and a fragment for each of `times`.
+    fn file(times: &[u64]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let mut bytes = [a_box(b"ftyp", b"iso6"), a_box(b"moov", &[0; 40])].concat();
+        for time in times {
+            let tfdt = a_box(
+                b"tfdt",
+                &[&[1, 0, 0, 0], time.to_be_bytes().as_slice()].concat(),
+            );
+            bytes.extend(a_box(b"moof", &a_box(b"traf", &tfdt)));
+            bytes.extend(a_box(b"mdat", &[9; 100]));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        std::fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_closing_frame_is_cut_off_and_any_other_kept() {
+        let length = |path: &Path| std::fs::metadata(path).unwrap().len();
+        let (_folder, two) = file(&[0, 90_000]);
+        let (_folder2, one) = file(&[0]);
+        assert!(finish(&two, Some(90_001)).unwrap());
+        assert!(finish(&two, Some(90_000)).unwrap());
+        assert_eq!(length(&two), length(&one));
+        assert!(finish(&one, None).unwrap());
+    }
+
+    #[test]
+    fn a_file_without_a_frame_is_removed() {
+        for (times, closing) in [(vec![], None), (vec![90_000], Some(90_000))] {
+            let (_folder, path) = file(&times);
+            assert!(!finish(&path, closing).unwrap());
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_file_that_ends_too_early_is_an_error() {
+        let (_folder, path) = file(&[0]);
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(std::fs::metadata(&path).unwrap().len() - 1)
+            .unwrap();
+        assert_eq!(
+            finish(&path, None).unwrap_err().kind(),
+            ErrorKind::UnexpectedEof
+        );
     }
 }

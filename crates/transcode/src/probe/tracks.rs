@@ -7,6 +7,7 @@ use super::ProbeError;
 use super::look::{Decoded, Look, Packet};
 use super::rate::{self, Pace};
 use super::report::{Report, Stream, micros, rational};
+use crate::timeline;
 
 /// Sound tracks beyond these are not looked at: nothing is made of them.
 const MOST_SOUND_TRACKS: usize = 16;
@@ -24,11 +25,13 @@ pub(super) async fn describe(
     report: &Report,
     bytes: u64,
 ) -> Result<SourceMedia, ProbeError> {
-    let pictures = match picture_stream(report) {
-        Some(stream) => Some(pictures(look, report, stream, bytes).await?),
-        None => None,
+    let pictures = async {
+        match picture_stream(report) {
+            Some(stream) => pictures(look, report, stream, bytes).await.map(Some),
+            None => Ok(None),
+        }
     };
-    let (audio, sound) = sound_tracks(look, report).await?;
+    let (pictures, (audio, sound)) = tokio::try_join!(pictures, sound_tracks(look, report))?;
     let cover = report
         .streams
         .iter()
@@ -111,7 +114,10 @@ async fn pictures(
     bytes: u64,
 ) -> Result<Pictures, ProbeError> {
     const WHAT: &str = "pictures";
-    let mut decoded = look.decode(stream.index, FIRST_PACKETS).await?;
+    let (mut decoded, packets) = tokio::try_join!(
+        look.decode(stream.index, FIRST_PACKETS),
+        picture_packets(look, report, stream, bytes),
+    )?;
     if decoded == Decoded::Nothing {
         decoded = look.decode(stream.index, MORE_PACKETS).await?;
     }
@@ -126,7 +132,6 @@ async fn pictures(
     let (width, height) = stream
         .displayed()
         .ok_or(ProbeError::Damaged { what: WHAT })?;
-    let packets = picture_packets(look, report, stream, bytes).await?;
     let times: Vec<i64> = packets.iter().map(|packet| packet.time).collect();
     let stated = [&stream.avg_frame_rate, &stream.r_frame_rate];
     let stated: Vec<Rational> = stated
@@ -167,8 +172,14 @@ fn end_of(times: &[i64], start: i64, pace: Pace, stated: Option<i64>) -> i64 {
     const LONGEST: i64 = 10_000_000;
     let frame = i64::from(pace.rate.den) * 1_000_000 / i64::from(pace.rate.num);
     let last = times.iter().copied().max().unwrap_or(start).max(start);
+    if !pace.variable {
+        // To the microsecond, whatever the container rounds to.
+        let shown = Micros(last.abs_diff(start));
+        let count = timeline::frames_in(pace.rate, shown) + 1;
+        return start.saturating_add_unsigned(timeline::frame_time(pace.rate, count).0);
+    }
     let lasts = stated.map(|end| end.saturating_sub(last));
-    let lasts = lasts.filter(|lasts| pace.variable && (1..=LONGEST).contains(lasts));
+    let lasts = lasts.filter(|lasts| (1..=LONGEST).contains(lasts));
     last.saturating_add(lasts.unwrap_or(frame))
 }
 

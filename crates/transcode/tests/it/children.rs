@@ -1,35 +1,53 @@
 //! No child is left behind, whatever happens to whom.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use cidcast_media::plan::Plan;
 use cidcast_media::source::SourceMedia;
-use cidcast_transcode::{ChunkJob, EncodeError, Progress, Sandbox, ToolSettings, Tools};
+use cidcast_transcode::{
+    ChunkJob, EncodeError, ProbeLimits, Progress, Sandbox, ToolSettings, Tools,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Source, TOOLS, plan};
 
-/// Slow enough to be met while it runs.
-static LONG: LazyLock<Source> = LazyLock::new(|| {
+/// Slow enough to be met while it runs. Made once, and left where the next run replaces it.
+static LONG: LazyLock<PathBuf> = LazyLock::new(|| {
     let picture = "-f lavfi -i testsrc2=size=640x360:rate=30:duration=20";
-    Source::make(
-        "a.mp4",
-        &format!("{picture} -c:v libx264 -preset ultrafast -pix_fmt yuv420p"),
-    )
+    let codec = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    let source = Source::make("a.mp4", &format!("{picture} {codec}"));
+    // Never replaced while another process reads it: the sandbox lets a child read this one file.
+    let name = if std::env::var_os(PARENT).is_some() {
+        "parent.mp4"
+    } else {
+        "long.mp4"
+    };
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let new = path.with_extension(std::process::id().to_string());
+    std::fs::copy(&source.path, &new).unwrap();
+    std::fs::rename(&new, &path).unwrap();
+    path
 });
 
+async fn probe(path: &Path) -> SourceMedia {
+    TOOLS
+        .probe(path, &ProbeLimits::default(), &CancellationToken::new())
+        .await
+        .unwrap()
+}
+
 fn job<'a>(
-    source: &'a Source,
+    source: &'a Path,
     media: &'a SourceMedia,
     plan: &'a Plan,
     out_dir: &'a Path,
 ) -> ChunkJob<'a> {
     ChunkJob {
-        source: &source.path,
+        source,
         media,
         plan,
         span: plan.chunks.last().unwrap(),
@@ -52,8 +70,8 @@ fn processes(folder: &Path) -> Vec<u32> {
 
 #[tokio::test]
 async fn cancelling_leaves_no_child() {
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     let cancel = CancellationToken::new();
@@ -72,8 +90,8 @@ async fn cancelling_leaves_no_child() {
 
 #[tokio::test]
 async fn dropping_the_encode_kills_the_child() {
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     let (running, mut started) = tokio::sync::mpsc::channel(1);
@@ -103,8 +121,8 @@ fn until(mut holds: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn progress_reaches_the_end_of_the_unit() {
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     let mut reports = Vec::new();
@@ -135,8 +153,8 @@ async fn progress_reaches_the_end_of_the_unit() {
 
 #[tokio::test]
 async fn a_child_that_stands_still_is_killed_and_may_be_tried_again() {
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     // Nothing makes progress in no time at all.
@@ -158,8 +176,8 @@ async fn a_child_that_stands_still_is_killed_and_may_be_tried_again() {
 
 #[tokio::test]
 async fn a_child_that_is_killed_may_be_tried_again() {
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     let on_progress = |_: Progress| {
@@ -179,8 +197,8 @@ async fn a_child_that_is_killed_may_be_tried_again() {
 
 #[tokio::test]
 async fn a_full_disk_is_named() {
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     for rendition in &plan.video {
@@ -205,8 +223,8 @@ async fn a_full_disk_is_named() {
 
 #[tokio::test]
 async fn a_child_cannot_write_outside_of_its_folder() {
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let (out, secret) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let outside = secret.path().join("outside.mp4");
@@ -219,7 +237,7 @@ async fn a_child_cannot_write_outside_of_its_folder() {
     let ended = TOOLS
         .encode_chunk(job, |_| {}, &CancellationToken::new())
         .await;
-    if !Path::new("/sys/kernel/security/landlock").exists() && ended.is_ok() {
+    if !TOOLS.is_sandboxed() {
         eprintln!("skipped: this kernel has no landlock");
         return;
     }
@@ -232,11 +250,11 @@ async fn a_child_cannot_write_outside_of_its_folder() {
 
 #[tokio::test]
 async fn a_damaged_source_says_what_ffmpeg_said() {
-    let media = LONG.probe().await;
+    let media = probe(&LONG).await;
     let plan = plan(&media, 1, 20);
     let out = tempfile::tempdir().unwrap();
     let source = Source::of_bytes("a.mp4", b"no longer what it was");
-    let source = &source;
+    let source = &source.path;
     let job = job(source, &media, &plan, out.path());
     let ended = TOOLS
         .encode_chunk(job, |_| {}, &CancellationToken::new())
@@ -259,8 +277,8 @@ async fn parent_that_is_killed() {
         return;
     };
     let folder = Path::new(&folder);
-    let source = &*LONG;
-    let media = source.probe().await;
+    let source = LONG.as_path();
+    let media = probe(source).await;
     let plan = plan(&media, 1, 20);
     let ready = folder.join("ready");
     let on_progress = move |_: Progress| std::fs::write(&ready, b"").unwrap();

@@ -2,7 +2,7 @@
 
 use cidcast_media::source::SourceMedia;
 
-use crate::fixture::{self, Source, encode, encode_all, frame_times, join, parse, plan, tool};
+use crate::fixture::{Source, encode, encode_all, frame_times, join, parse, plan, tool};
 
 const X264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 
@@ -206,11 +206,7 @@ async fn a_span_behind_the_last_picture_has_no_files() {
     media.video.as_mut().unwrap().duration = None;
     let plan = plan(&media, 1, 3);
     let span = plan.chunks.last().unwrap();
-    assert!(
-        fixture::encode(&source, &media, &plan, span)
-            .await
-            .is_empty()
-    );
+    assert!(encode(&source, &media, &plan, span).await.is_empty());
 }
 
 #[tokio::test]
