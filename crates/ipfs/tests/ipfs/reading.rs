@@ -113,6 +113,11 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    // Each case hashes and stores some megabytes three times.
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn files_of_any_size_read_back(
