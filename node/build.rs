@@ -29,9 +29,9 @@ fn run() -> Result<(), Failure> {
     watch_sources(&web);
     let npm = find_npm()?;
     if needs_install(&web) {
-        command(&npm, &web, &["ci", "--no-audit", "--no-fund"], &[])?;
+        command(npm, &web, &["ci", "--no-audit", "--no-fund"], &[])?;
     }
-    command(&npm, &web, &["run", "build"], &[("CIDCAST_WEB_OUT", &out)])
+    command(npm, &web, &["run", "build"], &[("CIDCAST_WEB_OUT", &out)])
 }
 
 /// Only what a person edits: `node_modules` and build results must not start a build.

@@ -163,6 +163,7 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(node::show))
         .routes(routes!(metrics::show))
         .routes(routes!(store::export))
+        .routes(routes!(store::file))
 }
 
 fn writable() -> OpenApiRouter<Shared> {

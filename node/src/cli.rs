@@ -70,7 +70,9 @@ fn run(args: Args, output: Output) -> Result<ExitCode, Failure> {
             args::completions(shell);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Config(ConfigCommand::Check { file }) => configuration::check(&context, file),
+        Command::Config(ConfigCommand::Check { file }) => {
+            configuration::check(&context, file.as_deref())
+        }
         Command::Config(ConfigCommand::Show) => configuration::show(&context),
         Command::Token(TokenCommand::New(options)) => token::new(&context, &options),
         other => block_on(with_client(&context, other)),

@@ -20,7 +20,8 @@ pub(crate) struct Problem {
     code: &'static str,
     title: &'static str,
     detail: String,
-    headers: HeaderMap,
+    /// Boxed: a map is large, and most problems have none.
+    headers: Box<HeaderMap>,
 }
 
 /// A problem document as it is sent and read (RFC 9457 §3.1).
@@ -51,7 +52,7 @@ impl Problem {
             code,
             title,
             detail,
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -173,7 +174,7 @@ impl IntoResponse for Problem {
             detail: self.detail,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut headers = self.headers;
+        let mut headers = *self.headers;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         (self.status, headers, body).into_response()

@@ -8,6 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use cidcast_ipfs::Blocks;
+use cidcast_ipfs::unixfs::read::{self, Kind, resolve};
 use cidcast_store::{Audience, Holder, ImportError, VerifyReport};
 use cidcast_types::Cid;
 use futures::StreamExt as _;
@@ -57,6 +59,39 @@ pub(crate) async fn verify(State(api): State<Shared>) -> Result<Answer<VerifyVie
     Ok(Answer(VerifyView::from(&report)))
 }
 
+/// Sends the file behind a CID.
+#[utoipa::path(get, path = "/api/v1/store/file/{cid}", tag = "store", operation_id = "get_file",
+    params(("cid" = String, Path)),
+    responses((status = 200, content_type = "application/octet-stream"),
+        (status = 404, body = Document), (status = 409, body = Document)))]
+pub(crate) async fn file(State(api): State<Shared>, Id(cid): Id<Cid>) -> Result<Response, Problem> {
+    check_present(&api, cid).await?;
+    let blocks = Blocks::new(api.store.clone());
+    let node = resolve(&blocks, &cid, "")
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let (Kind::File { bytes } | Kind::Raw { bytes }) = node.kind else {
+        let detail = format!("{cid} is not a file: export it as a CAR file instead");
+        return Err(Problem::conflict("not-a-file", detail));
+    };
+    let body = Body::from_stream(read::stream(&blocks, &cid, None));
+    let kind = HeaderValue::from_static("application/octet-stream");
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_LENGTH, bytes.into()),
+    ];
+    Ok((headers, body).into_response())
+}
+
+async fn check_present(api: &Shared, cid: Cid) -> Result<(), Problem> {
+    let store = api.store.clone();
+    match blocking(move || store.has(&cid)).await? {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::not_found(format!("{cid} is not on this node"))),
+        Err(error) => Err(Problem::internal(&error)),
+    }
+}
+
 /// Sends a root and every block below it as a CAR file.
 #[utoipa::path(get, path = "/api/v1/store/car/{cid}", tag = "store", operation_id = "export_car",
     params(("cid" = String, Path)),
@@ -66,11 +101,7 @@ pub(crate) async fn export(
     State(api): State<Shared>,
     Id(root): Id<Cid>,
 ) -> Result<Response, Problem> {
-    let store = api.store.clone();
-    let here = blocking(move || store.has(&root)).await?;
-    if !here.map_err(|error| Problem::internal(&error))? {
-        return Err(Problem::not_found(format!("{root} is not on this node")));
-    }
+    check_present(&api, root).await?;
     let (sender, receiver) = mpsc::channel(PIECES);
     let store = api.store.clone();
     tokio::task::spawn_blocking(move || {

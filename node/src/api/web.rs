@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::RustEmbed;
 
-use super::Shared;
 use super::links::Links;
 use super::problem::Problem;
 
@@ -46,13 +45,12 @@ fn media_type(path: &str) -> &'static str {
 }
 
 /// A file of the app; its page for every other address, so that its own router decides.
-pub(crate) async fn get(State(api): State<Shared>, links: Links, request: Request) -> Response {
+pub(crate) async fn get(links: Links, request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     let belongs_to_api = path == "api" || path.starts_with("api/");
     if belongs_to_api || !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Problem::not_found("nothing is served here: see /openapi.json").into_response();
     }
-    let _ = &api;
     if let Some(found) = Files::get(path).filter(|_| path != PAGE) {
         return respond(path, found, &request, &links);
     }

@@ -11,10 +11,10 @@ use tokio_util::io::ReaderStream;
 
 use super::args::AddArgs;
 use super::client::Client;
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use super::output::{Output, duration, size};
 use super::{Context, wait};
-use crate::api::AssetView;
+use crate::api::{AssetView, NodeView};
 
 /// Read ahead of the network at once.
 const PIECE: usize = 1 << 20;
@@ -67,6 +67,7 @@ async fn upload(
     if !facts.is_file() {
         return Err(Failure::usage(format!("{} is not a file", path.display())));
     }
+    check_size(client, path, facts.len()).await?;
     let name = path
         .file_name()
         .unwrap_or_default()
@@ -88,6 +89,20 @@ async fn upload(
     let asset = client.json(request).await;
     bar.finish_and_clear();
     asset
+}
+
+/// A node closes the connection on a source that is too large; asking first gives the reason.
+async fn check_size(client: &Client, path: &Path, bytes: u64) -> Result<(), Failure> {
+    let node: NodeView = client.get("/api/v1/node").await?;
+    if bytes <= node.max_upload_bytes {
+        return Ok(());
+    }
+    let (bytes, limit) = (size(bytes), size(node.max_upload_bytes));
+    let detail = format!(
+        "{} has {bytes}, the node takes {limit} at most (upload.max_bytes in its configuration)",
+        path.display()
+    );
+    Err(Failure::new(Kind::Failed, "too-large", "Too large", detail))
 }
 
 fn said(options: &AddArgs, name: &str) -> Vec<(&'static str, String)> {

@@ -160,9 +160,16 @@ pub(crate) enum AssetCommand {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true, args = ["title", "description", "tags", "no_tags", "visibility"])]
 pub(crate) struct EditArgs {
     pub(crate) id: AssetId,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
+}
+
+/// What to change; at least one thing.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Changes {
     /// New title
     #[arg(long)]
     pub(crate) title: Option<String>,
@@ -170,7 +177,7 @@ pub(crate) struct EditArgs {
     #[arg(long)]
     pub(crate) description: Option<String>,
     /// All of the new tags; may be repeated
-    #[arg(long = "tag", value_name = "TAG", id = "tags")]
+    #[arg(long = "tag", value_name = "TAG")]
     pub(crate) tags: Vec<String>,
     /// Remove all tags
     #[arg(long, conflicts_with = "tags")]

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::add::{describe, progress};
-use super::args::{AssetCommand, EditArgs};
+use super::args::{AssetCommand, Changes, EditArgs};
 use super::client::Client;
 use super::failure::Failure;
 use super::output::{duration, table};
@@ -117,30 +117,26 @@ fn rows(assets: &[AssetView]) -> String {
 }
 
 async fn edit(client: &Client, options: EditArgs) -> Result<AssetView, Failure> {
-    let tags = match options.no_tags {
-        true => Some(Vec::new()),
-        false => Some(options.tags).filter(|tags| !tags.is_empty()),
-    };
+    let Changes {
+        title,
+        description,
+        tags,
+        no_tags,
+        visibility,
+    } = options.changes;
+    let tags = (no_tags || !tags.is_empty()).then_some(tags);
     let mut patch = serde_json::Map::new();
     let fields = [
-        ("title", options.title.map(|title| json!(title))),
-        ("description", options.description.map(|text| json!(text))),
+        ("title", title.map(|title| json!(title))),
+        ("description", description.map(|text| json!(text))),
         ("tags", tags.map(|tags| json!(tags))),
-        (
-            "visibility",
-            options.visibility.map(|visibility| json!(visibility)),
-        ),
+        ("visibility", visibility.map(|visibility| json!(visibility))),
     ];
     for (name, value) in fields {
         patch.extend(value.map(|value| (name.to_owned(), value)));
     }
-    client
-        .json(
-            client
-                .request(Method::PATCH, &path(&options.id))
-                .json(&patch),
-        )
-        .await
+    let request = client.request(Method::PATCH, &path(&options.id));
+    client.json(request.json(&patch)).await
 }
 
 /// Whether to wait for the end of the job.

@@ -65,12 +65,7 @@ impl Client {
 
     /// A request to a path of the API.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request_url(method, &format!("{}{path}", self.base))
-    }
-
-    /// A request to the gateway of the node.
-    pub(crate) fn request_url(&self, method: Method, url: &str) -> RequestBuilder {
-        let request = self.http.request(method, url);
+        let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -1,6 +1,6 @@
 //! `cidcast config`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -10,8 +10,8 @@ use super::failure::{Failure, Kind};
 use crate::config::{self, ConfigError};
 
 /// Says what is wrong with a file, or that nothing is.
-pub(crate) fn check(context: &Context, file: Option<PathBuf>) -> Result<ExitCode, Failure> {
-    let name = match &file {
+pub(crate) fn check(context: &Context, file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let name = match file {
         Some(path) => {
             let findings = config::check(&config::read_file(path)?);
             if !findings.is_empty() {

@@ -1,5 +1,6 @@
 //! `cidcast serve`.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -74,12 +75,12 @@ fn configured(context: &Context, options: ServeArgs) -> Result<Config, Failure> 
 }
 
 /// `RUST_LOG` goes before the configuration. A plain level is that of cidcast's own crates; others
-/// speak up from warnings on.
+/// speak up from warnings on (that the DHT knows nobody yet is no news).
 fn start_logging(log: &Log) -> Result<(), Failure> {
     let directives = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => directives,
         _ if log.level.contains(['=', ',']) => log.level.clone(),
-        _ => format!("warn,cidcast={}", log.level),
+        _ => format!("warn,libp2p_kad=error,cidcast={}", log.level),
     };
     let filter = EnvFilter::try_new(&directives).map_err(|error| {
         Failure::new(Kind::Usage, "configuration", "Configuration not usable", format!(
@@ -89,7 +90,8 @@ fn start_logging(log: &Log) -> Result<(), Failure> {
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match log.format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

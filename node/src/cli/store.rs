@@ -55,10 +55,8 @@ async fn through_node(
             return show_report(output, &client.post("/api/v1/store/verify").await?);
         }
         StoreCommand::Get { cid, output: file } => {
-            let node: NodeView = client.get("/api/v1/node").await?;
-            let url = format!("{}/ipfs/{cid}", node.gateway_url);
-            let answer = client.send(client.request_url(Method::GET, &url)).await?;
-            save(answer, file.as_deref()).await?;
+            let request = client.request(Method::GET, &format!("/api/v1/store/file/{cid}"));
+            save(client.send(request).await?, file.as_deref()).await?;
         }
         StoreCommand::Export { root, output: file } => {
             let request = client.request(Method::GET, &format!("/api/v1/store/car/{root}"));

@@ -72,7 +72,7 @@ fn editing_needs_something_to_change() {
     let Command::Asset(AssetCommand::Edit(edit)) = args.command else {
         panic!("not edit")
     };
-    assert_eq!(edit.tags, ["a", "b"]);
+    assert_eq!(edit.changes.tags, ["a", "b"]);
 }
 
 #[test]

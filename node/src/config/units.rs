@@ -85,7 +85,7 @@ fn read(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 fn write(value: u64, units: &[(&str, u64)], gap: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let exact = units
         .iter()
-        .find(|(_, factor)| value != 0 && value % factor == 0);
+        .find(|(_, factor)| value != 0 && value.is_multiple_of(*factor));
     match exact.or(units.last()) {
         Some((name, factor)) => write!(f, "{}{gap}{name}", value / factor),
         None => write!(f, "{value}"),

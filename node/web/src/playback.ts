@@ -18,8 +18,11 @@ const CONFIG: Partial<HlsConfig> = {
 /** Fatal decoder errors within one playback that are answered by a new decoder. */
 const RECOVERIES = 3;
 
+/** The part of `media-tracks` that its own types leave out of the element. */
+export type HlsVideo = HlsVideoElement & { videoRenditions: EventTarget & { selectedIndex: number } };
+
 /** Returns the function that ends playback. `onFatal` is told a sentence for the viewer. */
-export function attach(element: HlsVideoElement, src: string, onFatal: (reason: string) => void): () => void {
+export function attach(element: HlsVideo, src: string, onFatal: (reason: string) => void): () => void {
   let over = false;
   let recoveries = 0;
   element.config = CONFIG;
@@ -37,8 +40,17 @@ export function attach(element: HlsVideoElement, src: string, onFatal: (reason: 
   // The element makes its hls.js instance one microtask after `src` changes.
   const watching = setTimeout(() => element.api?.on(Hls.Events.ERROR, onError));
 
+  // Who picks a quality wants to see it now; by itself the element plays out what is buffered,
+  // which for a short clip is all of it.
+  const onQuality = () => {
+    const level = element.videoRenditions.selectedIndex;
+    if (level >= 0 && element.api) element.api.currentLevel = level;
+  };
+  element.videoRenditions.addEventListener('change', onQuality);
+
   return () => {
     over = true;
+    element.videoRenditions.removeEventListener('change', onQuality);
     clearTimeout(watching);
     element.removeAttribute('src');
   };
