@@ -207,3 +207,25 @@ fn deletes_that_a_restart_interrupted_are_finished_after_it() {
     assert_eq!(store.disk_usage().unwrap().blocks, 0);
     assert_eq!(store.stat().unwrap().pending_deletes, 0);
 }
+
+#[test]
+fn an_unpinned_block_goes_when_the_last_guard_lets_go() {
+    let dir = temp_dir();
+    let store = open(&dir);
+    let tree = tree(0, 4);
+    let guard = store.in_flight();
+    tree.put(&store, &guard);
+    store
+        .pin(&holder("a"), &tree.root, Audience::Members)
+        .unwrap();
+    drop(guard);
+    store.flush_deletes().unwrap();
+    let reader = store.in_flight();
+    reader.hold(&tree.root);
+    store.unpin(&holder("a"), None).unwrap();
+    store.flush_deletes().unwrap();
+    assert_eq!(store.disk_usage().unwrap().blocks, 1);
+    drop(reader);
+    store.flush_deletes().unwrap();
+    assert_eq!(store.disk_usage().unwrap().blocks, 0);
+}
