@@ -143,8 +143,11 @@ fn with_token(playlist: &Playlist, token: &str) -> Result<Playlist, Problem> {
     let text = std::str::from_utf8(&playlist.text).map_err(|_| Problem::Internal)?;
     let token = utf8_percent_encode(token, NON_ALPHANUMERIC).to_string();
     let rewritten = hls::rewrite_uris(text, |uri| {
-        let join = if uri.contains('?') { '&' } else { '?' };
-        is_here(uri).then(|| format!("{uri}{join}token={token}"))
+        // First in the query: the URL still ends in the segment's name.
+        is_here(uri).then(|| match uri.split_once('?') {
+            Some((path, query)) => format!("{path}?token={token}&{query}"),
+            None => format!("{uri}?token={token}"),
+        })
     });
     rewritten.map(Playlist::new).map_err(|error| {
         tracing::error!(error = %error, "own playlist could not be rewritten");

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use cidcast_catalog::Asset;
 use cidcast_store::{Audience, Holder};
 use cidcast_types::{AssetId, AssetState, Timestamp, Visibility};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::StepError;
@@ -77,8 +79,26 @@ impl Context {
         self.changed();
     }
 
+    /// Waits for a place to run an encoder process in, and for room for its output.
+    pub(crate) async fn slot(&self) -> Result<Slot<'_>, StepError> {
+        let permit = self
+            .node
+            .slots
+            .acquire()
+            .await
+            .map_err(|_| StepError::Cancelled)?;
+        self.check()?;
+        self.check_room()?;
+        let running = self.node.metrics.encoders.clone();
+        running.inc();
+        Ok(Slot {
+            _permit: permit,
+            running,
+        })
+    }
+
     /// Stops the step if the disk is nearly full: the catalog and other programs need the rest.
-    pub(crate) fn check_room(&self) -> Result<(), StepError> {
+    fn check_room(&self) -> Result<(), StepError> {
         let needed = self.node.settings.min_free_bytes;
         match self.node.files.free_bytes() {
             Ok(free) if free < needed => Err(StepError::NoSpace { needed }),
@@ -93,6 +113,18 @@ impl Context {
         } else {
             Ok(())
         }
+    }
+}
+
+/// A place to run an encoder process in.
+pub(crate) struct Slot<'a> {
+    _permit: SemaphorePermit<'a>,
+    running: Gauge,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.running.dec();
     }
 }
 

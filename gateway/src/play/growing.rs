@@ -15,6 +15,7 @@ use cidcast_media::mp4::InitInfo;
 use cidcast_media::package::{Presentation, SegmentMeta, Track, TrackKind};
 use cidcast_types::{Cid, Micros, RenditionName};
 
+use super::packaged::segment_url;
 use super::{Playlist, catalog_problem};
 use crate::Gateway;
 use crate::content_path::ContentPath;
@@ -116,7 +117,8 @@ fn event_playlist(growing: &Growing, target: Micros) -> String {
             Item::Segment(index) => growing.segments.get(index as usize),
         };
         // `hls::media` asks for the segments of the track, which are these.
-        cid.map(|cid| format!("/ipfs/{cid}")).unwrap_or_default()
+        cid.map(|cid| segment_url(cid, &hls::package_uri(item)))
+            .unwrap_or_default()
     })
 }
 

@@ -8,6 +8,7 @@ use axum::response::Response;
 use cidcast_ipfs::unixfs::read::{self, DirEntry, Kind, ReadAllError};
 use cidcast_media::hls;
 use cidcast_types::Cid;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Playlist;
 use crate::Gateway;
@@ -109,8 +110,22 @@ impl Gateway {
 fn immutable(uri: &str, files: &HashMap<&str, &DirEntry>) -> Option<String> {
     let name = decode(uri).ok()?;
     let file = files.get(name.as_str())?;
-    (!is_playlist(&name)).then(|| format!("/ipfs/{}", file.cid))
+    (!is_playlist(&name)).then(|| segment_url(&file.cid, &name))
 }
+
+/// The immutable URL of a segment. The name is there for players: libavformat (mpv, VLC, ffmpeg)
+/// refuses segments whose URL does not end in a known extension.
+pub(super) fn segment_url(cid: &Cid, name: &str) -> String {
+    let name = utf8_percent_encode(name, UNRESERVED);
+    format!("/ipfs/{cid}?filename={name}")
+}
+
+/// RFC 3986 §2.3: what stays as it is in a query.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 fn is_playlist(name: &str) -> bool {
     name.rsplit_once('.')

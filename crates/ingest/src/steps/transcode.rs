@@ -118,15 +118,6 @@ async fn encode(
         meter.finish(work);
         return Ok(());
     }
-    let _slot = node
-        .slots
-        .acquire()
-        .await
-        .map_err(|_| StepError::Cancelled)?;
-    context.check_room()?;
-    let running = node.metrics.encoders.clone();
-    running.inc();
-    let _counted = Counted(running);
     match work {
         Work::Chunk(span) => chunk::encode(context, probed, span, meter).await?,
         Work::Audio(rendition) => audio::encode(context, probed, rendition, meter).await?,
@@ -135,15 +126,6 @@ async fn encode(
     meter.finish(work);
     context.changed();
     Ok(())
-}
-
-/// Counts an encoder down however its unit ends.
-struct Counted(prometheus_client::metrics::gauge::Gauge);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 /// Takes a finished unit for this asset too, if there is one and its blocks are all here.

@@ -47,8 +47,17 @@ impl WritePath {
             tools: Tools::locate(&ToolSettings::default()).unwrap(),
             clock: Clock::System,
         };
-        let ingest = Ingest::start(settings, parties, metrics.clone(), &shutdown).await.unwrap();
-        Self { ingest, catalog, store, blocks, metrics, shutdown }
+        let ingest = Ingest::start(settings, parties, metrics.clone(), &shutdown)
+            .await
+            .unwrap();
+        Self {
+            ingest,
+            catalog,
+            store,
+            blocks,
+            metrics,
+            shutdown,
+        }
     }
 
     pub(crate) async fn close(self) {
@@ -61,14 +70,23 @@ impl WritePath {
     pub(crate) async fn add(&self, file: &Path) -> AssetId {
         let bytes = std::fs::read(file).unwrap();
         let about = about(file.file_name().unwrap().to_str().unwrap());
-        self.ingest.receive(about, Some(bytes.len() as u64), body(&bytes)).await.unwrap().id
+        self.ingest
+            .receive(about, Some(bytes.len() as u64), body(&bytes))
+            .await
+            .unwrap()
+            .id
     }
 
     pub(crate) async fn wait(&self, id: &AssetId, until: impl Fn(&Asset) -> bool) -> Asset {
         let mut events = self.ingest.events();
         let waiting = async {
             loop {
-                let asset = self.catalog.get(id).await.unwrap().expect("the asset is there");
+                let asset = self
+                    .catalog
+                    .get(id)
+                    .await
+                    .unwrap()
+                    .expect("the asset is there");
                 if until(&asset) {
                     return asset;
                 }
@@ -76,7 +94,9 @@ impl WritePath {
                 let _ = events.recv().await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("in time")
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("in time")
     }
 
     pub(crate) async fn settled(&self, id: &AssetId) -> Asset {
@@ -96,7 +116,10 @@ pub(crate) fn settings(dir: &Path) -> IngestSettings {
         max_source_bytes: 1 << 30,
         upload_expiry: Duration::from_secs(3600),
         min_free_bytes: 1 << 20,
-        ladder: LadderSettings { preset: "ultrafast".to_owned(), ..LadderSettings::default() },
+        ladder: LadderSettings {
+            preset: "ultrafast".to_owned(),
+            ..LadderSettings::default()
+        },
         probe: ProbeLimits::default(),
         jobs: 2,
         parallel: 2,
@@ -115,7 +138,12 @@ pub(crate) fn about(filename: &str) -> About {
 }
 
 /// A body in pieces of uneven size.
-pub(crate) fn body(bytes: &[u8]) -> impl futures::Stream<Item = Result<Bytes, std::io::Error>> + use<> {
-    let pieces: Vec<_> = bytes.chunks(65_521).map(|p| Ok(Bytes::copy_from_slice(p))).collect();
+pub(crate) fn body(
+    bytes: &[u8],
+) -> impl futures::Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+    let pieces: Vec<_> = bytes
+        .chunks(65_521)
+        .map(|p| Ok(Bytes::copy_from_slice(p)))
+        .collect();
     stream::iter(pieces)
 }

@@ -39,6 +39,11 @@ fn time_of(half_frames: u128, rate: Rational) -> Micros {
     Micros(u64::try_from(time).unwrap_or(u64::MAX))
 }
 
+/// Threads of one encoder. With more than one, x264 under a bit rate ceiling does not always give
+/// the same bytes again (6 of 60 runs differed on a busy machine, with frame or slice threads);
+/// chunks run side by side instead.
+const ENCODER_THREADS: u32 = 1;
+
 /// Cuts the picture track into units of work.
 ///
 /// The first one is short, so that something plays soon. The others are as equal as they can be
@@ -66,11 +71,7 @@ pub(super) fn spans(
                 cut_before(first_segment, track, rule)
             },
             end: (next < total).then(|| cut_before(next, track, rule)),
-            threads: if index == 0 {
-                settings.first_chunk_threads
-            } else {
-                settings.chunk_threads
-            },
+            threads: ENCODER_THREADS,
         });
         first_segment = next;
     }

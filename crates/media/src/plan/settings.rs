@@ -26,12 +26,8 @@ pub struct LadderSettings {
     pub segment: Micros,
     /// Segments in the first chunk: few, so that playback starts early. Default 1.
     pub first_chunk_segments: u32,
-    /// Encoder threads per rendition in the first chunk, which has the machine to itself. Default 2.
-    pub first_chunk_threads: u32,
     /// What the other chunks should last at most, give or take a segment. Default 30 s.
     pub chunk: Micros,
-    /// Encoder threads per rendition in the other chunks: they run side by side. Default 1.
-    pub chunk_threads: u32,
     /// Bits per second of mono sound. Default 96,000.
     pub mono_bitrate: u64,
     /// Bits per second of stereo sound. Default 128,000.
@@ -52,9 +48,7 @@ impl Default for LadderSettings {
             preset: "veryfast".to_owned(),
             segment: Micros::from_secs(4),
             first_chunk_segments: 1,
-            first_chunk_threads: 2,
             chunk: Micros::from_secs(30),
-            chunk_threads: 1,
             mono_bitrate: 96_000,
             stereo_bitrate: 128_000,
             max_audio_tracks: 8,
@@ -97,13 +91,6 @@ impl LadderSettings {
             1..=16,
             "1 to 16",
         )?;
-        within(
-            "first_chunk_threads",
-            self.first_chunk_threads,
-            1..=64,
-            "1 to 64",
-        )?;
-        within("chunk_threads", self.chunk_threads, 1..=64, "1 to 64")?;
         let bits = "16000 to 512000 bits per second";
         within("mono_bitrate", self.mono_bitrate, 16_000..=512_000, bits)?;
         within(

@@ -65,11 +65,6 @@ fn whatever_changes_bytes_changes_the_key() {
         ..LadderSettings::default()
     };
     let other_crf = Plan::new(&film(), &other_crf, ENCODER).unwrap();
-    let other_threads = LadderSettings {
-        chunk_threads: 3,
-        ..LadderSettings::default()
-    };
-    let other_threads = Plan::new(&film(), &other_threads, ENCODER).unwrap();
     let mut longer = film();
     longer.duration = Micros(60_000_000);
     longer.video.as_mut().unwrap().duration = None;
@@ -77,7 +72,6 @@ fn whatever_changes_bytes_changes_the_key() {
         &base,
         &other_encoder,
         &other_crf,
-        &other_threads,
         &plan(&longer),
     ]
     .map(Plan::key);

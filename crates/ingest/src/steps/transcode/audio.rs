@@ -31,6 +31,7 @@ pub(super) async fn encode(
     rendition: &AudioRendition,
     meter: &Meter,
 ) -> Result<(), StepError> {
+    let _slot = context.slot().await?;
     let tools = &context.node.tools;
     let source = context.source();
     let (sender, parts) = mpsc::channel(PARTS_IN_FLIGHT);

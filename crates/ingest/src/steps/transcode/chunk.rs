@@ -5,9 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cidcast_catalog::UnitName;
-use cidcast_media::plan::ChunkSpan;
+use cidcast_media::plan::{ChunkSpan, Plan, VideoRendition};
 use cidcast_transcode::{ChunkJob, Progress};
 use cidcast_types::RenditionName;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 use super::Work;
 use super::deposit::{Deposit, Track};
@@ -30,18 +32,7 @@ pub(super) async fn encode(
     let node = &context.node;
     let name = UnitName::Chunk(span.index);
     let folder = Folder(node.files.fresh_work(&context.asset, &name.to_string())?);
-    let job = ChunkJob {
-        source: &context.source(),
-        media: &probed.media,
-        plan: &probed.plan,
-        span,
-        out_dir: &folder.0,
-    };
-    let on_progress = |progress: Progress| meter.advance(Work::Chunk(span), progress);
-    let files = node
-        .tools
-        .encode_chunk(job, on_progress, &context.cancel)
-        .await?;
+    let files = encode_shares(context, probed, span, &folder.0, meter).await?;
     context.check()?;
     let (store, holder, audience) = (
         node.store.clone(),
@@ -62,6 +53,75 @@ pub(super) async fn encode(
         .save_unit(&probed.source, &probed.key, &unit.row)
         .await?;
     Ok(())
+}
+
+/// Encodes every rendition of a chunk. One process decodes once for all of them, as a rule; what a
+/// viewer waits for is shared between two processes, each with an encoder slot of its own.
+async fn encode_shares(
+    context: &Context,
+    probed: &Probed,
+    span: &ChunkSpan,
+    folder: &Path,
+    meter: &Meter,
+) -> Result<Vec<(RenditionName, PathBuf)>, StepError> {
+    let shares = shares(&probed.plan, span);
+    let context = context.part();
+    let encodes = shares.iter().map(|plan| {
+        let on_progress = move |progress: Progress| meter.advance(Work::Chunk(span), progress);
+        encode_share(&context, probed, plan, span, folder, on_progress).boxed()
+    });
+    let mut ended: FuturesUnordered<_> = encodes.collect();
+    let mut files = Ok(Vec::new());
+    while let Some(share) = ended.next().await {
+        match (&mut files, share) {
+            (Ok(files), Ok(more)) => files.extend(more),
+            (Ok(_), Err(error)) => {
+                // The other share is of no use alone.
+                context.cancel.cancel();
+                files = Err(error);
+            }
+            (Err(_), _) => {}
+        }
+    }
+    files
+}
+
+async fn encode_share(
+    context: &Context,
+    probed: &Probed,
+    plan: &Plan,
+    span: &ChunkSpan,
+    folder: &Path,
+    on_progress: impl FnMut(Progress) + Send,
+) -> Result<Vec<(RenditionName, PathBuf)>, StepError> {
+    let _slot = context.slot().await?;
+    let source = context.source();
+    let job = ChunkJob {
+        source: &source,
+        media: &probed.media,
+        plan,
+        span,
+        out_dir: folder,
+    };
+    Ok(context
+        .node
+        .tools
+        .encode_chunk(job, on_progress, &context.cancel)
+        .await?)
+}
+
+/// The renditions that each process encodes. A rendition's bytes do not depend on its company.
+fn shares(plan: &Plan, span: &ChunkSpan) -> Vec<Plan> {
+    match plan.video.split_first() {
+        Some((top, rest)) if span.index == 0 && !rest.is_empty() => {
+            let share = |video: &[VideoRendition]| Plan {
+                video: video.to_vec(),
+                ..plan.clone()
+            };
+            vec![share(std::slice::from_ref(top)), share(rest)]
+        }
+        _ => vec![plan.clone()],
+    }
 }
 
 fn read_track(
