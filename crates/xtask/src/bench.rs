@@ -1,0 +1,110 @@
+//! `cargo xtask bench`: this project beside what it is compared with, in one run.
+//!
+//! Both sides do the same work on the same machine, turn by turn, so that whatever else the
+//! machine does slows both. What comes out is the median of the rounds' ratios and whether it
+//! meets its bar: a time alone says more about the machine than about the program.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+
+use crate::install::{self, FFMPEG};
+use crate::program::Program;
+use crate::repository;
+
+mod bar;
+mod bare;
+mod clip;
+mod ingest;
+mod playable;
+mod store;
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What to measure; everything if nothing is named.
+    #[arg(value_name = "WHAT")]
+    what: Vec<What>,
+    /// How often each side runs.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// The video for `ingest`, instead of 55 s of 720p made from the clip in the repository.
+    #[arg(long, value_name = "FILE")]
+    clip: Option<PathBuf>,
+    /// Megabytes that `store` adds.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    megabytes: u64,
+    /// Fail if a bar is missed.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Upload to pinned beside one bare ffmpeg, and the first playable segment.
+    Ingest,
+    /// Adding a file to the store beside `ipfs add`.
+    Store,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let all = options.what.is_empty();
+    let wanted = |what| all || options.what.contains(&what);
+    let mut measured = Vec::new();
+    if wanted(What::Store) {
+        measured.extend(store::run(options.rounds, options.megabytes)?);
+    }
+    if wanted(What::Ingest) {
+        install::system(FFMPEG)?;
+        measured.extend(ingest::run(options.rounds, options.clip.as_deref())?);
+    }
+    println!("\n{}", machine());
+    for line in &measured {
+        println!("{line}");
+    }
+    let missed = measured.iter().filter(|line| !line.passes()).count();
+    if options.strict {
+        ensure!(missed == 0, "{missed} of {} bars missed", measured.len());
+    }
+    Ok(())
+}
+
+/// What the ratios were measured on.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Linux only, and only to warn: the ratios do not depend on it.
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("median of the rounds (lowest to highest), {cores} cores, load {load} at the end")
+}
+
+/// Builds what is measured, optimised as it is shipped, and answers where it is.
+fn build_release(what: &[&str], binary: &str) -> Result<PathBuf> {
+    let cargo = Program::new("cargo")
+        .args(["build", "--release"])
+        .args(what)
+        .current_dir(repository::root()?);
+    install::node()?.on_path_of(cargo)?.run()?;
+    let binary = repository::target()?.join("release").join(binary);
+    if !binary.is_file() {
+        bail!("cargo built no {}", binary.display());
+    }
+    Ok(binary)
+}
+
+/// A folder for one measurement: on the disk of the build, because the system's temporary folder
+/// may be memory. Removed when dropped.
+fn scratch() -> Result<tempfile::TempDir> {
+    tempfile::tempdir_in(clip::folder()?).context("no room for a temporary folder")
+}
+
+/// How long `work` takes, begun with nothing left to write to the disk.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
+    rustix::fs::sync();
+    let begin = Instant::now();
+    let value = work()?;
+    Ok((begin.elapsed(), value))
+}

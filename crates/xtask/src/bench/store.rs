@@ -1,0 +1,74 @@
+//! Adding a file to the store beside `ipfs add` of the same file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::bar::{Bar, Measured};
+use super::{build_release, clip, scratch, timed};
+use crate::program::Program;
+use crate::test::peers;
+
+pub(super) fn run(rounds: u32, megabytes: u64) -> Result<Vec<Measured>> {
+    let Some(ipfs) = peers::kubo()? else {
+        bail!("`bench store` compares with Kubo: set IPFS_BIN to its `ipfs` or put that on PATH");
+    };
+    let adder = build_release(
+        &["--package", "cidcast-ipfs", "--example", "add_file"],
+        "examples/add_file",
+    )?;
+    let folder = scratch()?;
+    let file = folder.path().join("random.bin");
+    clip::random(&file, megabytes * 1_000_000)?;
+    let mut ratios = Vec::new();
+    for round in 0..rounds {
+        let ((ours, cid), (kubo, theirs)) = if round % 2 == 0 {
+            let ours = add(&adder, &file)?;
+            (ours, ipfs_add(&ipfs, &file)?)
+        } else {
+            let kubo = ipfs_add(&ipfs, &file)?;
+            (add(&adder, &file)?, kubo)
+        };
+        ensure!(cid == theirs, "the store made {cid}, Kubo {theirs}");
+        println!(
+            "round {} of {rounds}: {:.3} s beside {:.3} s of ipfs add",
+            round + 1,
+            ours.as_secs_f64(),
+            kubo.as_secs_f64()
+        );
+        ratios.push(kubo.as_secs_f64() / ours.as_secs_f64());
+    }
+    Ok(vec![Measured {
+        what: "add to the store, bytes per second",
+        beside: "ipfs add",
+        bar: Bar::AtLeast(1.5),
+        ratios,
+    }])
+}
+
+/// A process that opens a new store, adds, syncs, pins and closes.
+fn add(adder: &Path, file: &Path) -> Result<(Duration, String)> {
+    let folder = scratch()?;
+    let command = Program::new(adder)
+        .arg(folder.path().join("store"))
+        .arg(file);
+    let (time, said) = timed(|| command.output())?;
+    Ok((time, said.trim().to_owned()))
+}
+
+/// `ipfs add` without a daemon into a new repository, which adds, syncs and pins too.
+fn ipfs_add(ipfs: &Path, file: &Path) -> Result<(Duration, String)> {
+    let folder = scratch()?;
+    let repository: PathBuf = folder.path().join("ipfs");
+    let ipfs = || Program::new(ipfs).env("IPFS_PATH", &repository);
+    ipfs().args(["init", "--empty-repo"]).output()?;
+    let command = ipfs()
+        .args(["add", "--offline", "--quieter", "--cid-version", "1"])
+        .args(["--raw-leaves", "--chunker", "size-1048576"])
+        .args(["--max-file-links", "1024"])
+        .arg(file);
+    let (time, said) = timed(|| command.output())?;
+    let cid = said.lines().last().context("ipfs add printed no CID")?;
+    Ok((time, cid.to_owned()))
+}
