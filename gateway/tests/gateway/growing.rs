@@ -2,7 +2,7 @@
 
 use cidcast_catalog::{Failure, Permanence, UnitName};
 use cidcast_store::Audience;
-use cidcast_types::{AssetState, RootCid, Visibility};
+use cidcast_types::{AssetState, Cid, RootCid, Visibility};
 use m3u8_rs::{MediaPlaylist, MediaPlaylistType};
 
 use crate::show::now;
@@ -78,9 +78,10 @@ async fn a_growing_playlist_lists_the_contiguous_segments_and_never_takes_one_ba
             .map(|segment| segment.uri.clone())
             .collect()
     };
-    assert_eq!(uris(&first), [format!("/ipfs/{}", expected[0])]);
+    assert_eq!(uris(&first), [segment_url(0, &expected[0])]);
     let map = first.segments[0].map.as_ref().unwrap().uri.clone();
-    assert_eq!(map, format!("/ipfs/{}", world.add(crate::show::VIDEO_INIT)));
+    let init = world.add(crate::show::VIDEO_INIT);
+    assert_eq!(map, format!("/ipfs/{init}?filename=init.mp4"));
     let etag = answer.header("etag").to_owned();
     let same = get(&target)
         .header("if-none-match", &etag)
@@ -99,7 +100,8 @@ async fn a_growing_playlist_lists_the_contiguous_segments_and_never_takes_one_ba
         uris(&second),
         expected
             .iter()
-            .map(|cid| format!("/ipfs/{cid}"))
+            .zip(0..)
+            .map(|(cid, number)| segment_url(number, cid))
             .collect::<Vec<_>>()
     );
     assert_eq!(second.target_duration, first.target_duration);
@@ -134,7 +136,8 @@ async fn a_finished_asset_becomes_vod_at_the_same_address() {
         uris,
         segments
             .iter()
-            .map(|cid| format!("/ipfs/{cid}"))
+            .zip(0..)
+            .map(|(cid, number)| segment_url(number, cid))
             .collect::<Vec<_>>()
     );
 }
@@ -195,7 +198,7 @@ async fn a_token_in_the_address_is_repeated_in_every_link() {
     assert!(answer.header("cache-control").starts_with("private"));
     let playlist = media(answer.text());
     let link = &playlist.segments[0].uri;
-    assert_eq!(*link, format!("/ipfs/{}?{token}", segments[0]));
+    assert_eq!(*link, format!("/ipfs/{}?{token}&filename=00000.m4s", segments[0]));
     assert!(
         playlist.segments[0]
             .map
@@ -232,4 +235,9 @@ async fn a_failed_asset_says_so() {
         (answer.status, answer.problem().as_str()),
         (404, "asset-failed")
     );
+}
+
+/// Players that go by the extension find one at the end of the URL.
+fn segment_url(number: u32, cid: &Cid) -> String {
+    format!("/ipfs/{cid}?filename={number:05}.m4s")
 }
