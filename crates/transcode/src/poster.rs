@@ -101,9 +101,29 @@ fn arguments(
     arguments
 }
 
-/// A path that ffmpeg takes as a file whatever characters it has.
+/// A path that ffmpeg takes as a file whatever characters it has and whatever folder it runs in.
 pub(crate) fn file_url(path: &Path) -> OsString {
     let mut url = OsString::from("file:");
-    url.push(path);
+    match std::path::absolute(path) {
+        Ok(path) => url.push(path),
+        Err(_) => url.push(path),
+    }
     url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_odd_characters_is_still_a_file() {
+        assert_eq!(
+            file_url(Path::new("/a/http:b %d?.mp4")),
+            "file:/a/http:b %d?.mp4"
+        );
+        let here = std::env::current_dir().unwrap().join("c.mp4");
+        let mut url = OsString::from("file:");
+        url.push(here);
+        assert_eq!(file_url(Path::new("c.mp4")), url);
+    }
 }

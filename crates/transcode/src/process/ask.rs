@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Runs `program` to its end and returns what it wrote. Blocks for at most [`DEADLINE`].
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "the crate that starts processes, before there is anything to confine"
 )]
