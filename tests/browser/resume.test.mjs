@@ -66,6 +66,7 @@ test('an upload is paused, resumed and cancelled', async (t) => {
   await page.getByRole('button', { name: 'Resume padded.mp4' }).click();
   await page.locator('.upload[data-phase="sending"]').waitFor();
   // The node may answer 423 until it has noticed that the sending stopped; the page asks again.
+  watch.expectStatus(423);
   const gone = page.waitForResponse((response) => response.request().method() === 'DELETE' && response.status() === 204);
   await page.getByRole('button', { name: 'Cancel padded.mp4' }).click();
   await gone;

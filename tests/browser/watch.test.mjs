@@ -71,7 +71,7 @@ test('details are edited, and deleting removes the video everywhere', async (t) 
   watch.check();
 });
 
-/** Clicks on the time range at this share of its length. */
+/** Clicks on the time range at this share of its length; its very ends are padding. */
 async function seek(page, share) {
   await page.locator('media-controller').hover();
   const range = page.locator('media-time-range');
@@ -84,7 +84,7 @@ async function watchIn(page, height) {
   await page.locator('media-controller').hover();
   await page.locator('media-rendition-menu-button').click();
   await page.locator('media-rendition-menu').getByRole('menuitemradio', { name: `${height}p`, exact: true }).click();
-  await seek(page, 0);
+  await seek(page, 0.03);
   await page.evaluate(() => document.querySelector('hls-video').play());
   await videoUntil(page, `quality ${height}p`, (state) => state.height === height && state.time > 0);
 }
