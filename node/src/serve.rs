@@ -59,3 +59,6 @@ impl Running {
         &self.addresses
     }
 }
+
+#[cfg(test)]
+mod tests;
