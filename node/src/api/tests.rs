@@ -9,7 +9,7 @@ mod tus;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,6 +34,10 @@ use crate::config::Token;
 
 /// The largest source that the test node takes.
 const MAX_SOURCE: u64 = 1 << 20;
+
+/// Looked for once: finding the tools tries their encoders.
+static TOOLS: LazyLock<Tools> =
+    LazyLock::new(|| Tools::locate(&ToolSettings::default()).expect("the tests need ffmpeg"));
 
 /// A node without sockets.
 struct TestNode {
@@ -90,12 +94,11 @@ impl TestNode {
         let shutdown = Shutdown::new();
         let catalog = Catalog::in_memory().await.unwrap();
         let store = Store::open(&dir.path().join("store"), StoreSettings::default()).unwrap();
-        let tools = Tools::locate(&ToolSettings::default()).expect("the tests need ffmpeg");
         let parties = Parties {
             catalog: catalog.clone(),
             store: store.clone(),
             blocks: Blocks::new(store.clone()),
-            tools,
+            tools: TOOLS.clone(),
             clock: Clock::System,
         };
         let mut registry = Registry::default();

@@ -15,7 +15,10 @@ fn config() -> Config {
 }
 
 fn data_dir(scratch: &tempfile::TempDir) -> DataDir {
-    let locations = Locations { data_dir: Some(scratch.path().join("data")), config: None };
+    let locations = Locations {
+        data_dir: Some(scratch.path().join("data")),
+        config: None,
+    };
     let data_dir = DataDir::locate(&locations).unwrap();
     data_dir.create().unwrap();
     data_dir
@@ -50,10 +53,18 @@ async fn a_second_node_on_the_same_directory_is_refused_by_name() {
     let scratch = tempfile::tempdir().unwrap();
     let data_dir = data_dir(&scratch);
     let node = start(&config(), data_dir.clone()).await.unwrap();
-    let Err(refused) = start(&config(), data_dir.clone()).await else { panic!("two nodes") };
-    let expected = format!("another cidcast (process {}) is running", std::process::id());
+    let Err(refused) = start(&config(), data_dir.clone()).await else {
+        panic!("two nodes")
+    };
+    let expected = format!(
+        "another cidcast (process {}) is running",
+        std::process::id()
+    );
     assert!(refused.to_string().starts_with(&expected), "{refused}");
-    assert_eq!(status(&format!("http://{}/healthz", node.addresses().api)).await, 200);
+    assert_eq!(
+        status(&format!("http://{}/healthz", node.addresses().api)).await,
+        200
+    );
     assert_eq!(node.stop().await, Stopped::Clean);
 }
 
@@ -62,7 +73,9 @@ async fn a_stopping_node_waits_for_no_event_stream_and_no_idle_connection() {
     let scratch = tempfile::tempdir().unwrap();
     let node = start(&config(), data_dir(&scratch)).await.unwrap();
     let api = node.addresses().api;
-    let mut stream = reqwest::get(format!("http://{api}/api/v1/events")).await.unwrap();
+    let mut stream = reqwest::get(format!("http://{api}/api/v1/events"))
+        .await
+        .unwrap();
     let idle = tokio::net::TcpStream::connect(api).await.unwrap();
     assert_eq!(node.stop().await, Stopped::Clean);
     // Whole, not cut: the node ended it.
@@ -76,8 +89,13 @@ async fn a_taken_port_is_named_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = config();
     config.gateway.listen = taken.local_addr().unwrap();
-    let Err(refused) = start(&config, data_dir(&scratch)).await else { panic!("port is taken") };
-    assert!(refused.to_string().contains("(gateway.listen)"), "{refused}");
+    let Err(refused) = start(&config, data_dir(&scratch)).await else {
+        panic!("port is taken")
+    };
+    assert!(
+        refused.to_string().contains("(gateway.listen)"),
+        "{refused}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +103,11 @@ async fn a_node_without_ffmpeg_says_how_to_get_it() {
     let scratch = tempfile::tempdir().unwrap();
     let mut config = config();
     config.transcode.ffmpeg = Some(scratch.path().join("no-ffmpeg"));
-    let Err(refused) = start(&config, data_dir(&scratch)).await else { panic!("no ffmpeg") };
-    assert!(refused.to_string().contains("apt-get install ffmpeg"), "{refused}");
+    let Err(refused) = start(&config, data_dir(&scratch)).await else {
+        panic!("no ffmpeg")
+    };
+    assert!(
+        refused.to_string().contains("apt-get install ffmpeg"),
+        "{refused}"
+    );
 }

@@ -22,7 +22,7 @@ class Router {
     this.route = parseRoute(location.pathname);
     scrollTo(0, 0);
     // Readers of the screen start at the new content, not where the old link was.
-    document.getElementById('main')?.focus({ preventScroll: true });
+    document.getElementById('start')?.focus({ preventScroll: true });
   }
 
   /** Plain clicks on the app's own links stay in the page. */
