@@ -38,6 +38,8 @@ test('a clip is uploaded in the page, watched to its end, sought in and shown in
   const heights = asset.renditions.filter(({ kind }) => kind === 'video').map(({ height }) => height);
   assert.ok(heights.length > 1, 'the clip has several renditions');
   for (const height of [Math.min(...heights), Math.max(...heights)]) await watchIn(page, height);
+  // The clicks above may have scrolled.
+  await page.evaluate(() => scrollTo(0, 0));
   await screenshot(page, 'watch');
   watch.check();
 });
