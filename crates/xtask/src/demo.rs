@@ -87,11 +87,7 @@ async fn show(node: &Node, clip: &Path) -> Result<()> {
     println!("embed      {}", text(&asset, "embed_url")?);
     println!("stream     {play}");
     println!("library    {}", node.api);
-    println!(
-        "gateway    {}ipfs/{}/master.m3u8",
-        node.gateway,
-        text(&asset, "root")?
-    );
+    println!("package    {package}");
     Ok(())
 }
 
