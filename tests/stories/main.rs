@@ -1,1 +1,25 @@
-//! Black-box stories over the real binary.
+//! Black-box stories over the real binary, real ffmpeg and real disks.
+//!
+//! Each story starts nodes of its own on directories of its own. Nothing sleeps to let something
+//! happen: stories follow the event stream, or look until a deadline that only a stuck node meets.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod access;
+mod bad_input;
+mod command_line;
+mod deleting;
+mod full_disk;
+mod growing;
+mod killing;
+mod kubo;
+mod player;
+mod playing;
+mod restarting;
+mod stage;
+mod together;

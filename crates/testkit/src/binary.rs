@@ -32,6 +32,17 @@ fn locate() -> PathBuf {
     found.expect("the cidcast binary lies beside the test")
 }
 
+/// A command of the binary under test. Settings of whoever runs the tests do not reach it.
+pub fn cidcast_command() -> Command {
+    let mut program = command(&cidcast());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CIDCAST_") {
+            program.env_remove(name);
+        }
+    }
+    program
+}
+
 /// A command; development tools are the only other place that starts processes.
 #[expect(
     clippy::disallowed_methods,

@@ -11,6 +11,9 @@ pub fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/media/bbb-5s-720p-aac.mp4")
 }
 
+/// A beep of 80 ms at the start of each second: its place tells whether sound stays with picture.
+const BEEPS: &str = "aevalsrc='0.6*sin(2*PI*880*t)*lt(mod(t\\,1)\\,0.08)':s=48000";
+
 /// What a made clip is like.
 #[derive(Debug, Clone)]
 pub struct Clip {
@@ -59,7 +62,7 @@ impl Clip {
         let mut ffmpeg = command(Path::new("ffmpeg"));
         ffmpeg.args(["-v", "error", "-y", "-f", "lavfi", "-i", &picture]);
         if !self.audio.is_empty() {
-            ffmpeg.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]);
+            ffmpeg.args(["-f", "lavfi", "-i", BEEPS]);
         }
         ffmpeg
             .args(["-t", &seconds])

@@ -10,7 +10,7 @@ use reqwest::{Client, Response};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{cidcast, command};
+use crate::{Events, cidcast_command};
 
 /// Longest wait for anything that a healthy node does. Generous: no test measures speed.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -50,7 +50,7 @@ impl Node {
         let run_json = data_dir.join("run.json");
         let _ = std::fs::remove_file(&run_json);
         let output = File::options().create(true).append(true).open(&log)?;
-        let mut child = command(&cidcast())
+        let mut child = cidcast_command()
             .arg("serve")
             .arg("--data-dir")
             .arg(data_dir)
@@ -86,7 +86,9 @@ impl Node {
         let address = |key: &str| -> Result<String> {
             Ok(format!(
                 "http://{}",
-                run.get(key).and_then(Value::as_str).with_context(|| format!("no {key}"))?
+                run.get(key)
+                    .and_then(Value::as_str)
+                    .with_context(|| format!("no {key}"))?
             ))
         };
         Ok(Self {
@@ -231,10 +233,57 @@ impl Node {
     /// If it fails or takes too long.
     pub async fn ready(&self, id: &str) -> Result<Value> {
         let asset = self
-            .wait_for(id, |a| a["state"] == "ready" || a["state"] == "failed")
+            .wait_for(id, |asset| is(asset, "ready") || is(asset, "failed"))
             .await?;
-        ensure!(asset["state"] == "ready", "{asset}\n{}", self.log());
+        ensure!(is(&asset, "ready"), "{asset}\n{}", self.log());
         Ok(asset)
+    }
+
+    /// Follows `/api/v1/events`.
+    ///
+    /// # Errors
+    ///
+    /// If the answer is not 200.
+    pub async fn events(&self) -> Result<Events> {
+        let url = self.api("/api/v1/events");
+        let response = self.http.get(url).send().await?;
+        ensure!(
+            response.status() == 200,
+            "events answered {}",
+            response.status()
+        );
+        Ok(Events::new(response))
+    }
+
+    /// A counter or gauge of `/metrics`, by its full name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    pub async fn metric(&self, name: &str) -> Result<u64> {
+        let text = self.text(&self.api("/metrics")).await?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = line.with_context(|| format!("no metric {name}"))?;
+        Ok(value.trim().parse()?)
+    }
+
+    /// Deletes an asset.
+    ///
+    /// # Errors
+    ///
+    /// If the answer is not 204.
+    pub async fn delete(&self, id: &str) -> Result<()> {
+        let url = self.api(&format!("/api/v1/assets/{id}"));
+        let response = self.http.delete(url).send().await?;
+        ensure!(
+            response.status() == 204,
+            "delete answered {}: {}",
+            response.status(),
+            response.text().await?
+        );
+        Ok(())
     }
 
     /// A text from any URL, which must answer 200.
