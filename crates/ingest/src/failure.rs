@@ -24,11 +24,11 @@ pub(crate) enum StepError {
     #[error("less than {needed} bytes are free: make room, and the job goes on by itself")]
     NoSpace { needed: u64 },
     #[error(transparent)]
-    Probe(#[from] ProbeError),
+    Probe(ProbeError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
-    Encode(#[from] EncodeError),
+    Encode(EncodeError),
     #[error("the encoder wrote something that is not a fragmented MP4 file: {0}")]
     Mp4(#[from] Mp4Error),
     #[error("the encoder wrote no segments for {rendition}: the source may hold no frames")]
@@ -70,6 +70,24 @@ pub(crate) enum StepError {
     File(#[from] io::Error),
 }
 
+impl From<ProbeError> for StepError {
+    fn from(error: ProbeError) -> Self {
+        match error {
+            ProbeError::Cancelled => Self::Cancelled,
+            error => Self::Probe(error),
+        }
+    }
+}
+
+impl From<EncodeError> for StepError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::Cancelled => Self::Cancelled,
+            error => Self::Encode(error),
+        }
+    }
+}
+
 /// A row that is gone or settled means that someone deleted the asset or changed its course.
 impl From<ChangeError> for StepError {
     fn from(error: ChangeError) -> Self {
@@ -82,6 +100,22 @@ impl From<ChangeError> for StepError {
 
 /// The code of failures that pass as soon as there is room.
 pub(crate) const NO_SPACE: &str = "no-space";
+
+/// What is wrong with a source, in a few words.
+fn unusable(error: &ProbeError) -> &'static str {
+    match error {
+        ProbeError::Empty => "The file is empty",
+        ProbeError::TooLarge { .. } => "The file is too large",
+        ProbeError::TooLong { .. } => "The recording is too long",
+        ProbeError::NotMedia => "This is not a video or audio file",
+        ProbeError::Truncated { .. } => "The file is incomplete",
+        ProbeError::NoTracks => "There is no picture and no sound in this file",
+        ProbeError::UnsupportedCodec { .. } => "The file's format is not supported",
+        ProbeError::Damaged { .. } => "The file is damaged",
+        ProbeError::NoDuration => "The file does not say how long it is",
+        _ => "The file could not be examined",
+    }
+}
 
 impl StepError {
     /// Whether the cause is a full disk.
@@ -138,7 +172,8 @@ impl StepError {
     fn title(&self) -> &'static str {
         match self {
             error if error.is_no_space() => "The disk is full",
-            Self::Probe(_) | Self::Plan(_) => "This file cannot be used",
+            Self::Probe(error) => unusable(error),
+            Self::Plan(_) => "This file cannot be used",
             Self::SourceGone => "The uploaded file is gone",
             Self::Encode(_)
             | Self::Mp4(_)

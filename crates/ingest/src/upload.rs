@@ -12,12 +12,14 @@ mod writer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cidcast_catalog::{CatalogError, Upload};
 use cidcast_runtime::random_u128;
 use cidcast_types::{AssetId, Timestamp, UploadId};
 use futures::Stream;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::about::{About, AboutError};
 use crate::files::is_no_space;
@@ -118,6 +120,9 @@ pub enum UploadError {
     Stopping,
 }
 
+/// How long a request waits for another one on the same upload.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
 /// State of uploads that this process has seen: a lock each, and the hash so far.
 #[derive(Default)]
 pub(crate) struct Parts(Mutex<HashMap<UploadId, Part>>);
@@ -134,7 +139,9 @@ impl Parts {
         use_it(parts.entry(*id).or_default())
     }
 
-    fn try_lock(&self, id: &UploadId) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+    /// Waits a little for whoever has the upload: a request that broke off needs a moment to save
+    /// what came, and its client is back at once.
+    async fn lock(&self, id: &UploadId) -> Result<OwnedMutexGuard<()>, UploadError> {
         let lock = self.with(id, |part| {
             part.lock.upgrade().unwrap_or_else(|| {
                 let lock = Arc::default();
@@ -142,7 +149,8 @@ impl Parts {
                 lock
             })
         });
-        lock.try_lock_owned().ok()
+        let locked = tokio::time::timeout(LOCK_PATIENCE, lock.lock_owned()).await;
+        locked.map_err(|_| UploadError::Busy(*id))
     }
 
     fn take_hasher(&self, id: &UploadId) -> Option<SourceHasher> {
@@ -219,7 +227,7 @@ impl Uploads {
     /// [`UploadError::NotFound`], [`UploadError::Busy`], or that its file cannot be removed.
     pub async fn terminate(&self, id: &UploadId) -> Result<(), UploadError> {
         let row = self.0.upload_row(id).await?;
-        let _guard = self.0.parts.try_lock(id).ok_or(UploadError::Busy(*id))?;
+        let _guard = self.0.parts.lock(id).await?;
         self.0.drop_upload(&row).await
     }
 }

@@ -39,9 +39,17 @@ pub(crate) fn target() -> Result<PathBuf> {
 /// Builds `cidcast` and answers where it is. The build of the web app needs a Node.js, which is
 /// installed where it is missing.
 pub(crate) fn build_node() -> Result<PathBuf> {
-    let cargo = Program::new("cargo")
-        .args(["build", "--package", "cidcast"])
-        .current_dir(root()?);
+    build(&["build", "--package", "cidcast"])
+}
+
+/// Builds all that is tested, and answers where `cidcast` is. Cargo unites the features of what is
+/// built together: building a package alone here would build its dependencies a second time.
+pub(crate) fn build_everything() -> Result<PathBuf> {
+    build(&["build", "--workspace", "--all-targets"])
+}
+
+fn build(arguments: &[&str]) -> Result<PathBuf> {
+    let cargo = Program::new("cargo").args(arguments).current_dir(root()?);
     install::node()?.on_path_of(cargo)?.run()?;
     let binary = target()?.join("debug").join("cidcast");
     if !binary.is_file() {

@@ -20,8 +20,9 @@ mod source;
 
 use source::Source;
 
-/// Checks everything, prints every complaint, and fails if there is one.
-pub(crate) fn run() -> Result<()> {
+/// Checks everything, prints every complaint, and fails if there is one. `build` gives the node
+/// that is asked about configuration files.
+pub(crate) fn run(build: fn() -> Result<PathBuf>) -> Result<()> {
     let root = repository::root()?;
     let files = repository::files()?;
     let sources = sources(&root, &files)?;
@@ -44,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
             complaints.extend(paths::check(file, &text));
         }
     }
-    match config::check(&root) {
+    match config::check(&root, build) {
         Ok(found) => complaints.extend(found),
         Err(error) => complaints.push(format!("config/ was not checked: {error:#}")),
     }

@@ -198,7 +198,10 @@ async fn a_token_in_the_address_is_repeated_in_every_link() {
     assert!(answer.header("cache-control").starts_with("private"));
     let playlist = media(answer.text());
     let link = &playlist.segments[0].uri;
-    assert_eq!(*link, format!("/ipfs/{}?{token}&filename=00000.m4s", segments[0]));
+    assert_eq!(
+        *link,
+        format!("/ipfs/{}?{token}&filename=00000.m4s", segments[0])
+    );
     assert!(
         playlist.segments[0]
             .map

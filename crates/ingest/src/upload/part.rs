@@ -29,7 +29,9 @@ pub(super) async fn append<E>(
     body: impl Stream<Item = Result<Bytes, E>> + Send,
     checksum: Option<Checksum>,
 ) -> Result<UploadStatus, UploadError> {
-    let guard = node.parts.try_lock(id).ok_or(UploadError::Busy(*id))?;
+    // Looked up before it is locked: ids that nobody made take no memory.
+    node.upload_row(id).await?;
+    let guard = node.parts.lock(id).await?;
     let row = node.upload_row(id).await?;
     if row.offset != offset {
         return Err(UploadError::OffsetConflict {

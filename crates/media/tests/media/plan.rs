@@ -68,13 +68,7 @@ fn whatever_changes_bytes_changes_the_key() {
     let mut longer = film();
     longer.duration = Micros(60_000_000);
     longer.video.as_mut().unwrap().duration = None;
-    let keys = [
-        &base,
-        &other_encoder,
-        &other_crf,
-        &plan(&longer),
-    ]
-    .map(Plan::key);
+    let keys = [&base, &other_encoder, &other_crf, &plan(&longer)].map(Plan::key);
     let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
     assert_eq!(distinct.len(), keys.len());
 }

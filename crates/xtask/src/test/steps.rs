@@ -21,7 +21,9 @@ pub(super) fn run(step: Step) -> Result<Outcome> {
         Step::Typos => check(Program::new(install::tool(TYPOS)?).current_dir(repository::root()?)),
         Step::Web => web(),
         Step::Lint => lint(),
-        Step::Tidy => tidy::run().map(|()| Outcome::Ran(Count::default())),
+        Step::Tidy => {
+            tidy::run(repository::build_everything).map(|()| Outcome::Ran(Count::default()))
+        }
         Step::Cargo => tests(),
         Step::Browser => browser(),
         Step::Shipping => shipping(),
@@ -95,7 +97,9 @@ fn deny() -> Result<Outcome> {
 
 fn tests() -> Result<Outcome> {
     install::system(FFMPEG)?;
-    let cargo = building_cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    let binary = repository::build_everything()?;
+    let arguments = ["test", "--workspace", "--all-targets", "--no-fail-fast"];
+    let cargo = building_cargo(&arguments)?.env("CIDCAST_BIN", binary);
     counted(match peers::kubo()? {
         Some(kubo) => cargo.env("IPFS_BIN", kubo),
         None => cargo,
@@ -125,7 +129,7 @@ fn browser() -> Result<Outcome> {
     let chromium = install::system(CHROMIUM)?;
     let node = install::node()?;
     install::node_packages(&folder, &node)?;
-    let binary = repository::build_node()?;
+    let binary = repository::build_everything()?;
     let tests = node
         .program("node")?
         .args(["--test", "--test-concurrency=1"])

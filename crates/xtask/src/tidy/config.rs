@@ -1,15 +1,14 @@
 //! Every configuration file that ships is one that the node accepts.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::program::Program;
-use crate::repository;
 
 /// A complaint for each file in `config/` that `cidcast config check` refuses.
-pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
+pub(crate) fn check(root: &Path, build: fn() -> Result<PathBuf>) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(root.join("config"))? {
         files.push(entry?.path());
@@ -19,7 +18,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
             "config/ is empty: ship a documented configuration".to_owned(),
         ]);
     }
-    let cidcast = repository::build_node()?;
+    let cidcast = build()?;
     let mut complaints = Vec::new();
     files.sort();
     for file in files {
