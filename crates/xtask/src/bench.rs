@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::install::{self, FFMPEG};
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Megabytes that `store` adds.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     megabytes: u64,
+    /// The cargo profile of what is measured; `dev` is built soonest and says little.
+    #[arg(long, default_value = "measured")]
+    profile: String,
     /// Fail if a bar is missed.
     #[arg(long)]
     strict: bool,
@@ -53,13 +56,14 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let all = options.what.is_empty();
     let wanted = |what| all || options.what.contains(&what);
+    let built = build(&options.profile)?;
     let mut measured = Vec::new();
     if wanted(What::Store) {
-        measured.extend(store::run(options.rounds, options.megabytes)?);
+        measured.extend(store::run(options, &built)?);
     }
     if wanted(What::Ingest) {
         install::system(FFMPEG)?;
-        measured.extend(ingest::run(options.rounds, options.clip.as_deref())?);
+        measured.extend(ingest::run(options, &built)?);
     }
     println!("\n{}", machine());
     for line in &measured {
@@ -81,18 +85,20 @@ fn machine() -> String {
     format!("median of the rounds (lowest to highest), {cores} cores, load {load} at the end")
 }
 
-/// Builds what is measured, optimised as it is shipped, and answers where it is.
-fn build_release(what: &[&str], binary: &str) -> Result<PathBuf> {
+/// Builds what is measured and answers the folder that it is in. Everything at once, because
+/// cargo builds shared dependencies again when other packages are asked for.
+fn build(profile: &str) -> Result<PathBuf> {
     let cargo = Program::new("cargo")
-        .args(["build", "--release"])
-        .args(what)
+        .args(["build", "--profile", profile])
+        .args(["--package", "cidcast", "--bin", "cidcast"])
+        .args(["--package", "cidcast-ipfs", "--example", "add_file"])
         .current_dir(repository::root()?);
     install::node()?.on_path_of(cargo)?.run()?;
-    let binary = repository::target()?.join("release").join(binary);
-    if !binary.is_file() {
-        bail!("cargo built no {}", binary.display());
-    }
-    Ok(binary)
+    let folder = match profile {
+        "dev" => "debug",
+        other => other,
+    };
+    Ok(repository::target()?.join(folder))
 }
 
 /// A folder for one measurement: on the disk of the build, because the system's temporary folder

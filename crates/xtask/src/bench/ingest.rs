@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::bar::{Bar, Measured};
-use super::{bare, build_release, clip, playable, scratch, timed};
+use super::{Options, bare, clip, playable, scratch, timed};
 use crate::demo::node::Node;
 
 /// How exact the times are: a thousandth of the shortest that is measured.
@@ -40,8 +40,9 @@ struct Bench {
     plan: Plan,
 }
 
-pub(super) fn run(rounds: u32, given: Option<&Path>) -> Result<Vec<Measured>> {
-    let bench = Bench::new(given)?;
+pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
+    let bench = Bench::new(options, built)?;
+    let rounds = options.rounds;
     let (mut wall, mut first) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         // Who goes first changes, so that neither always has the cooler processor.
@@ -81,12 +82,11 @@ pub(super) fn run(rounds: u32, given: Option<&Path>) -> Result<Vec<Measured>> {
 }
 
 impl Bench {
-    fn new(given: Option<&Path>) -> Result<Self> {
-        let clip = match given {
+    fn new(options: &Options, built: &Path) -> Result<Self> {
+        let clip = match &options.clip {
             Some(clip) => clip.canonicalize().context("cannot find the clip")?,
             None => clip::long()?,
         };
-        let binary = build_release(&["--package", "cidcast"], "cidcast")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -97,7 +97,7 @@ impl Bench {
         let plan = Plan::new(&media, &LadderSettings::default(), tools.encoder())?;
         Ok(Self {
             runtime,
-            binary,
+            binary: built.join("cidcast"),
             tools,
             clip,
             plan,

@@ -6,21 +6,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::bar::{Bar, Measured};
-use super::{build_release, clip, scratch, timed};
+use super::{Options, clip, scratch, timed};
 use crate::program::Program;
 use crate::test::peers;
 
-pub(super) fn run(rounds: u32, megabytes: u64) -> Result<Vec<Measured>> {
+pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
+    let rounds = options.rounds;
     let Some(ipfs) = peers::kubo()? else {
         bail!("`bench store` compares with Kubo: set IPFS_BIN to its `ipfs` or put that on PATH");
     };
-    let adder = build_release(
-        &["--package", "cidcast-ipfs", "--example", "add_file"],
-        "examples/add_file",
-    )?;
+    let adder = built.join("examples/add_file");
     let folder = scratch()?;
     let file = folder.path().join("random.bin");
-    clip::random(&file, megabytes * 1_000_000)?;
+    clip::random(&file, options.megabytes * 1_000_000)?;
     let mut ratios = Vec::new();
     for round in 0..rounds {
         let ((ours, cid), (kubo, theirs)) = if round % 2 == 0 {
