@@ -45,8 +45,13 @@ impl Files {
 
     /// Removes everything of an asset. Running it again is fine.
     pub(crate) fn remove(&self, id: &AssetId) -> io::Result<()> {
-        remove_tree(&self.work.join(id.to_string()))?;
+        self.remove_work(id)?;
         self.remove_source(id)
+    }
+
+    /// Removes what encoders left of an asset.
+    pub(crate) fn remove_work(&self, id: &AssetId) -> io::Result<()> {
+        remove_tree(&self.work.join(id.to_string()))
     }
 
     /// Removes the uploaded file.

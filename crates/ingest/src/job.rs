@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cidcast_catalog::Asset;
 use cidcast_store::{Audience, Holder};
@@ -13,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::StepError;
 use crate::ingest::Inner;
 use crate::steps::{package, pin, probe, transcode};
+
+/// How long a job rests whose failure could not be recorded.
+const UNRECORDED_PAUSE: Duration = Duration::from_secs(5);
 
 /// What every step of one job needs.
 pub(crate) struct Context {
@@ -193,6 +197,11 @@ async fn record(context: &Context, error: &StepError) {
     {
         // The row keeps its old state, so the job is found and tried again by the scheduler.
         tracing::error!(asset = %context.asset, %error, "could not record the failure");
+        // Not at once: what cannot be recorded now would fail again, thousands of times a second.
+        tokio::select! {
+            () = context.cancel.cancelled() => {}
+            () = tokio::time::sleep(UNRECORDED_PAUSE) => {}
+        }
     }
 }
 

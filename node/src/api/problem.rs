@@ -130,6 +130,7 @@ impl Problem {
             "Not enough free space",
             detail,
         )
+        .closing()
     }
 
     /// Too many bytes.
@@ -140,6 +141,13 @@ impl Problem {
             "Too large",
             detail,
         )
+        .closing()
+    }
+
+    /// The rest of the body will not be read, so the connection is of no more use: a client that
+    /// is not told would lose its next request on it (RFC 9110 §15.5.14).
+    fn closing(self) -> Self {
+        self.with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
     /// Something failed inside: logged here, and nowhere else.

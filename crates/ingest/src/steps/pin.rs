@@ -33,6 +33,7 @@ pub(crate) async fn run(context: &Context, packaged: Packaged) -> Result<(), Ste
     node.catalog
         .save_package(&context.asset, &root, bytes, node.clock.now())
         .await?;
+    node.files.remove_work(&context.asset)?;
     if node.settings.keep_source == KeepSource::Delete {
         node.files.remove_source(&context.asset)?;
     }

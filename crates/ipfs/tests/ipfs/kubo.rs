@@ -20,7 +20,9 @@ fn ipfs(binary: &Path, repo: &Path, arguments: &[&str]) -> String {
 /// The Kubo to compare with, if it knows the profile.
 fn kubo() -> Option<PathBuf> {
     let binary = PathBuf::from(std::env::var_os("IPFS_BIN").unwrap_or_else(|| "ipfs".into()));
-    let help = Command::new(&binary).args(["init", "--help"]).output();
+    let help = Command::new(&binary)
+        .args(["config", "profile", "--help"])
+        .output();
     let knows =
         help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("unixfs-v1-2025"));
     knows.then_some(binary)
