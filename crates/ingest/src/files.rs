@@ -3,6 +3,7 @@
 //! ```text
 //! <data_dir>/sources/<id>        the uploaded file, growing while it arrives
 //! <data_dir>/work/<id>/<unit>/   output of one encoder process, removed when it is in the store
+//! <data_dir>/reserve             given up when the disk is full, so that this can be recorded
 //! ```
 
 use std::io;
@@ -10,9 +11,13 @@ use std::path::{Path, PathBuf};
 
 use cidcast_types::AssetId;
 
+/// Room for a few hundred rows of the catalog.
+const RESERVE_BYTES: usize = 1 << 20;
+
 /// Paths below the data directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
+    reserve: PathBuf,
     sources: PathBuf,
     work: PathBuf,
 }
@@ -21,13 +26,32 @@ impl Files {
     /// Makes the folders. Whatever lies in `work` is from a process that is gone: it is removed.
     pub(crate) fn prepare(data_dir: &Path) -> io::Result<Self> {
         let files = Self {
+            reserve: data_dir.join("reserve"),
             sources: data_dir.join("sources"),
             work: data_dir.join("work"),
         };
         std::fs::create_dir_all(&files.sources)?;
         remove_tree(&files.work)?;
         std::fs::create_dir_all(&files.work)?;
+        files.keep_reserve();
         Ok(files)
+    }
+
+    /// Sets the reserve aside, unless it is there. On a full disk there is none.
+    pub(crate) fn keep_reserve(&self) {
+        let is_kept = std::fs::metadata(&self.reserve)
+            .is_ok_and(|reserve| reserve.len() == RESERVE_BYTES as u64);
+        if !is_kept && let Err(error) = std::fs::write(&self.reserve, vec![0; RESERVE_BYTES]) {
+            tracing::debug!(%error, "could not set a reserve aside");
+            self.spend_reserve();
+        }
+    }
+
+    /// Gives the reserve up.
+    pub(crate) fn spend_reserve(&self) {
+        if let Err(error) = std::fs::remove_file(&self.reserve) {
+            tracing::debug!(%error, "there is no reserve to give up");
+        }
     }
 
     /// The uploaded file of an asset, or of the upload that will become it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cidcast_catalog::Asset;
+use cidcast_catalog::{Asset, CatalogError, ChangeError};
 use cidcast_store::{Audience, Holder};
 use cidcast_types::{AssetId, AssetState, Timestamp, Visibility};
 use prometheus_client::metrics::gauge::Gauge;
@@ -190,11 +190,19 @@ async fn record(context: &Context, error: &StepError) {
         error = %failure.detail,
         "job failed"
     );
-    if let Err(error) = node
-        .catalog
-        .fail(&context.asset, &failure, attempt, next, node.clock.now())
-        .await
-    {
+    let save = async || {
+        let now = node.clock.now();
+        let fail = node
+            .catalog
+            .fail(&context.asset, &failure, attempt, next, now);
+        fail.await
+    };
+    let mut saved = save().await;
+    if let Err(ChangeError::Catalog(CatalogError::DiskFull(_))) = saved {
+        node.files.spend_reserve();
+        saved = save().await;
+    }
+    if let Err(error) = saved {
         // The row keeps its old state, so the job is found and tried again by the scheduler.
         tracing::error!(asset = %context.asset, %error, "could not record the failure");
         // Not at once: what cannot be recorded now would fail again, thousands of times a second.

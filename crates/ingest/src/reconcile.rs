@@ -8,10 +8,11 @@ use std::io;
 use std::sync::Arc;
 
 use cidcast_catalog::CatalogError;
-use cidcast_types::AssetId;
+use cidcast_types::{AssetId, AssetState};
 
 use crate::ingest::{Inner, blocking};
 use crate::job::audience_of;
+use crate::settings::KeepSource;
 
 /// Catalog and store could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +73,7 @@ async fn pins(inner: &Arc<Inner>) -> Result<(), ReconcileError> {
 
 async fn sources(inner: &Arc<Inner>) -> Result<(), ReconcileError> {
     for id in inner.files.source_ids()? {
-        if !is_known(inner, &id).await? {
+        if !is_wanted(inner, &id).await? {
             tracing::info!(asset = %id, "removing a leftover source");
             inner.files.remove(&id)?;
         }
@@ -80,6 +81,11 @@ async fn sources(inner: &Arc<Inner>) -> Result<(), ReconcileError> {
     Ok(())
 }
 
-async fn is_known(inner: &Arc<Inner>, id: &AssetId) -> Result<bool, ReconcileError> {
-    Ok(inner.catalog.get(id).await?.is_some() || inner.upload_exists(id).await?)
+/// Whether a source is still needed: by an upload, by a job, or because the operator keeps it.
+async fn is_wanted(inner: &Arc<Inner>, id: &AssetId) -> Result<bool, ReconcileError> {
+    let done = AssetState::Ready;
+    match inner.catalog.get(id).await? {
+        Some(row) => Ok(row.state != done || inner.settings.keep_source == KeepSource::Keep),
+        None => Ok(inner.upload_exists(id).await?),
+    }
 }

@@ -122,6 +122,7 @@ async fn resume_with_room(inner: &Inner) -> Result<(), ChangeError> {
     if waiting.is_empty() || inner.files.free_bytes().is_ok_and(|free| free < room) {
         return Ok(());
     }
+    inner.files.keep_reserve();
     for id in waiting {
         tracing::info!(asset = %id, "there is room again, job goes on");
         inner.catalog.requeue(&id, inner.clock.now()).await?;

@@ -235,6 +235,31 @@ async fn visibility_opens_and_closes_every_block() {
 }
 
 #[tokio::test]
+async fn what_a_dead_process_left_is_removed_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = WritePath::open(dir.path()).await;
+    let clip = Clip {
+        seconds: 2,
+        ..Clip::default()
+    };
+    let id = path.add(&clip.make(dir.path(), "left").unwrap()).await;
+    path.ready(&id).await;
+    path.close().await;
+    // Killed after `ready` was saved, while deleting another asset, and in the middle of a chunk.
+    let gone = "01j9z3k5v8q2w4e6r7t9y0a1b2";
+    for left in [id.to_string().as_str(), gone] {
+        std::fs::write(dir.path().join("sources").join(left), b"left").unwrap();
+        let work = dir.path().join("work").join(left).join("v-00000");
+        std::fs::create_dir_all(&work).unwrap();
+        std::fs::write(work.join("720p.mp4"), b"half").unwrap();
+    }
+    let path = WritePath::open(dir.path()).await;
+    assert!(nothing_lies_around(dir.path()));
+    path.ready(&id).await;
+    path.close().await;
+}
+
+#[tokio::test]
 async fn sound_alone_and_picture_alone_are_assets_too() {
     let dir = tempfile::tempdir().unwrap();
     let path = WritePath::open(dir.path()).await;
