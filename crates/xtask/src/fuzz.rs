@@ -61,12 +61,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut broken = Vec::new();
     for target in known.iter().copied().filter(wanted) {
         println!("\n=== {target}");
-        let (corpus, seeds) = (folder.join("corpus").join(target), folder.join("seeds"));
+        let corpus = folder.join("corpus").join(target);
         std::fs::create_dir_all(&corpus)?;
+        // Targets whose input is structured make their own.
+        let seeds = folder.join("seeds").join(target);
+        let seeds = seeds.is_dir().then_some(seeds);
         let seconds = options.seconds;
         let run = cargo_fuzz("run")
             .args(["--sanitizer", sanitizer, target])
-            .args([corpus, seeds.join(target)])
+            .arg(corpus)
+            .args(seeds)
             .args(["--", &format!("-max_total_time={seconds}"), "-timeout=10"])
             .args([
                 "-rss_limit_mb=2048",
