@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -144,6 +145,15 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
         // A connection to a local file does not break while it is idle.
         .test_before_acquire(false)
+        // SQLite itself rolls back when the disk is full. sqlx does not notice, believes itself in
+        // a transaction and refuses every later one: such a connection is not used again.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // The rollback of a dropped transaction comes before the answer.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
 }
 
 fn open_error(path: &Path, error: sqlx::Error) -> OpenError {
