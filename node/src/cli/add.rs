@@ -157,7 +157,7 @@ pub(crate) fn describe(asset: &AssetView) -> String {
         lines.push(("tags", asset.tags.join(", ")));
     }
     if let Some(error) = &asset.error {
-        lines.push(("error", format!("{}: {}", error.title, error.detail)));
+        lines.push(("error", error.detail.clone()));
     }
     let lines = lines
         .into_iter()

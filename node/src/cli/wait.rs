@@ -53,9 +53,8 @@ pub(crate) fn outcome(asset: &AssetView) -> Result<(), Failure> {
             error.kind.rsplit(':').next().unwrap_or("failed"),
             &error.title,
             format!(
-                "asset {} failed: {}: {}{}",
+                "asset {} failed: {}{}",
                 asset.id,
-                error.title,
                 error.detail,
                 if error.permanent {
                     String::new()
