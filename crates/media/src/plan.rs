@@ -187,6 +187,15 @@ impl SegmentRule {
             frames: None,
         }
     }
+
+    /// The longest segment to be expected. Where frames come at uneven distances, the first frame
+    /// behind a boundary may come late: that is allowed a second.
+    pub fn longest(&self) -> Micros {
+        match self.frames {
+            Some(_) => self.duration,
+            None => Micros(self.duration.0.saturating_add(1_000_000)),
+        }
+    }
 }
 
 /// One picture rendition.

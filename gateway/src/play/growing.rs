@@ -63,7 +63,7 @@ impl Gateway {
             .await?;
         Ok(Playlist::new(event_playlist(
             &growing,
-            plan.segments.duration,
+            plan.segments.longest(),
         )))
     }
 
@@ -106,12 +106,9 @@ impl Gateway {
     }
 }
 
-fn event_playlist(growing: &Growing, target: Micros) -> String {
-    let kind = Kind::Event {
-        ended: Ended::No,
-        target,
-    };
-    hls::media(&growing.track, kind, |item| {
+fn event_playlist(growing: &Growing, longest: Micros) -> String {
+    let kind = Kind::Event { ended: Ended::No };
+    hls::media(&growing.track, kind, longest, |item| {
         let cid = match item {
             Item::Init => Some(&growing.init),
             Item::Segment(index) => growing.segments.get(index as usize),

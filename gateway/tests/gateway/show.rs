@@ -90,7 +90,7 @@ pub(crate) fn package() -> Vec<(String, Vec<u8>)> {
     for (track, init) in tracks.iter().zip([VIDEO_INIT, AUDIO_INIT]) {
         let (branch, name) = (track.branch(), track.name());
         files.push((layout::init(branch, name), init.to_vec()));
-        let playlist = media(track, Kind::Vod, package_uri);
+        let playlist = media(track, Kind::Vod, plan.segments.longest(), package_uri);
         files.push((layout::playlist(branch, name), playlist.into_bytes()));
         for index in 0..3 {
             files.push((

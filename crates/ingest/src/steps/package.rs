@@ -185,12 +185,11 @@ impl Package {
         transcoded: &Transcoded,
         presentation: &Presentation,
     ) -> Result<(), StepError> {
+        let longest = transcoded.probed.plan.segments.longest();
         for track in &presentation.tracks {
             let path = layout::playlist(track.branch(), track.name());
-            self.write(
-                &path,
-                hls::media(track, hls::Kind::Vod, hls::package_uri).as_bytes(),
-            )?;
+            let playlist = hls::media(track, hls::Kind::Vod, longest, hls::package_uri);
+            self.write(&path, playlist.as_bytes())?;
         }
         if let Some(poster) = &transcoded.poster {
             self.write(layout::POSTER, poster)?;

@@ -17,9 +17,6 @@ pub enum Kind {
     Event {
         /// Whether the last one is there.
         ended: Ended,
-        /// What the plan says a segment lasts. `EXT-X-TARGETDURATION` must not change while the
-        /// playlist grows, so it comes from the plan and leaves room for one second more.
-        target: Micros,
     },
 }
 
@@ -51,14 +48,19 @@ pub fn package_uri(item: Item) -> String {
 
 /// Writes a media playlist; `uri` says where each file is ([`package_uri`] inside a package).
 ///
+/// `longest` is the longest segment that the plan allows. `EXT-X-TARGETDURATION` comes from it and
+/// not from the segments that are there, because it must not change at one URL (RFC 8216 §6.2.1):
+/// not while the playlist grows, and not when it is whole.
+///
 /// Durations have six decimals. They are rounded so that the sum over any number of segments is
 /// off by less than a microsecond.
-pub fn media(track: &Track, kind: Kind, uri: impl Fn(Item) -> String) -> String {
+pub fn media(track: &Track, kind: Kind, longest: Micros, uri: impl Fn(Item) -> String) -> String {
     let timescale = track.init.timescale;
-    let measured = target_seconds(&track.segments, timescale);
-    let (name, ended, target) = match kind {
-        Kind::Vod => ("VOD", Ended::Yes, measured),
-        Kind::Event { ended, target } => ("EVENT", ended, measured.max(roomy(target))),
+    let planned = longest.0.saturating_add(500_000) / 1_000_000;
+    let target = target_seconds(&track.segments, timescale).max(planned);
+    let (name, ended) = match kind {
+        Kind::Vod => ("VOD", Ended::Yes),
+        Kind::Event { ended } => ("EVENT", ended),
     };
     let mut text = format!(
         "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n\
@@ -82,9 +84,4 @@ pub fn media(track: &Track, kind: Kind, uri: impl Fn(Item) -> String) -> String 
         text.push_str("#EXT-X-ENDLIST\n");
     }
     text
-}
-
-/// Where frames come at uneven distances, a segment can last longer than planned.
-fn roomy(target: Micros) -> u64 {
-    (target.0.saturating_add(500_000) / 1_000_000).max(1) + 1
 }

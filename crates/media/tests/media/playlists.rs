@@ -167,31 +167,29 @@ fn several_languages_share_a_group_and_one_is_the_default() {
 #[test]
 fn a_growing_playlist_only_gains_lines() {
     let mut track = Sample::new().presentation.tracks[0].clone();
-    let kind = |ended| Kind::Event {
-        ended,
-        target: Micros::from_secs(2),
-    };
-    let whole = media(&track, kind(Ended::Yes), package_uri);
+    let longest = Micros::from_secs(3);
+    let event = |track: &Track, ended| media(track, Kind::Event { ended }, longest, package_uri);
+    let whole = event(&track, Ended::Yes);
+    let vod = media(&track, Kind::Vod, longest, package_uri);
     track.segments.pop();
-    let partial = media(&track, kind(Ended::No), package_uri);
+    let partial = event(&track, Ended::No);
     assert!(whole.starts_with(&partial), "{partial}");
     let read = parse_media(&partial).unwrap();
     assert_eq!(
         (read.ended, read.playlist_type),
         (Ended::No, Some(PlaylistType::Event))
     );
+    let target = |text: &str| parse_media(text).unwrap().target_duration;
+    assert_eq!([target(&partial), target(&whole), target(&vod)], [3; 3]);
     track.segments.clear();
-    assert!(partial.starts_with(&media(&track, kind(Ended::No), package_uri)));
+    assert!(partial.starts_with(&event(&track, Ended::No)));
 }
 
 #[test]
 fn a_growing_playlist_may_point_to_content_addresses() {
     let track = Sample::new().presentation.tracks[0].clone();
-    let kind = Kind::Event {
-        ended: Ended::No,
-        target: Micros::from_secs(2),
-    };
-    let text = media(&track, kind, |item| match item {
+    let kind = Kind::Event { ended: Ended::No };
+    let text = media(&track, kind, Micros::from_secs(2), |item| match item {
         Item::Init => "/ipfs/init".to_owned(),
         Item::Segment(index) => format!("/ipfs/{index}"),
     });
@@ -314,7 +312,7 @@ proptest! {
         timescale in 1_000u32..200_000,
     ) {
         let track = track_of(durations, timescale);
-        let read = parse_media(&media(&track, Kind::Vod, package_uri)).unwrap();
+        let read = parse_media(&media(&track, Kind::Vod, Micros::ZERO, package_uri)).unwrap();
         let sum: u64 = read.segments.iter().map(|segment| segment.duration.0).sum();
         let exact = u128::from(track.ticks()) * 1_000_000 / u128::from(timescale);
         prop_assert_eq!(u128::from(sum), exact);

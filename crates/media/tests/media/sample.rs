@@ -108,7 +108,7 @@ impl Sample {
                 });
                 files.insert(layout::segment(branch, &name, index), segment);
             }
-            let playlist = hls::media(&track, hls::Kind::Vod, hls::package_uri);
+            let playlist = hls::media(&track, hls::Kind::Vod, Micros::ZERO, hls::package_uri);
             files.insert(layout::playlist(branch, &name), playlist.into());
             presentation.tracks.push(track);
         }
