@@ -1,6 +1,9 @@
 //! Whole sources in one request: `PUT /api/v1/uploads/{filename}` for `curl -T`, and
 //! `POST /api/v1/assets` with a raw or a form body.
 
+use std::pin::Pin;
+use std::time::Duration;
+
 use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::{FromRequest as _, Multipart, Path, Request, State};
@@ -9,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use cidcast_catalog::Asset;
 use cidcast_ingest::About;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -101,6 +104,11 @@ pub(crate) async fn put(
     Ok(created(&asset, &links))
 }
 
+/// How much of a refused body is taken in.
+const DRAIN_BYTES: usize = 16 << 20;
+/// How long that may take.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
 /// Takes a source as the body, or as the file of a form, and puts it into the queue.
 #[utoipa::path(post, path = "/api/v1/assets", tag = "uploads", operation_id = "post_source",
     params(Said),
@@ -148,6 +156,18 @@ fn created(asset: &Asset, links: &Links) -> Response {
     response
 }
 
+/// Takes in the rest of a refused body, if it is not much: a client that is still sending when the
+/// connection closes sees a broken pipe instead of the reason.
+async fn drain<E>(mut body: Pin<&mut impl Stream<Item = Result<Bytes, E>>>) {
+    let mut taken = 0;
+    while let Some(Ok(bytes)) = body.next().await {
+        taken += bytes.len();
+        if taken > DRAIN_BYTES {
+            return;
+        }
+    }
+}
+
 impl Api {
     async fn receive<E>(
         &self,
@@ -155,7 +175,15 @@ impl Api {
         declared: Option<u64>,
         body: impl Stream<Item = Result<Bytes, E>> + Send,
     ) -> Result<Asset, Problem> {
-        Ok(self.ingest.receive(said.about()?, declared, body).await?)
+        let mut body = std::pin::pin!(body);
+        let about = said.about()?;
+        match self.ingest.receive(about, declared, body.as_mut()).await {
+            Ok(asset) => Ok(asset),
+            Err(error) => {
+                let _ = tokio::time::timeout(DRAIN_DEADLINE, drain(body)).await;
+                Err(error.into())
+            }
+        }
     }
 
     /// Text fields come first; the file ends the form.
