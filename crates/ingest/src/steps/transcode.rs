@@ -37,39 +37,43 @@ const POSTER_WIDTH: u32 = 1280;
 pub(crate) async fn run(context: &Context, probed: Probed) -> Result<Transcoded, StepError> {
     context.enter(AssetState::Transcoding).await?;
     let meter = Meter::new(&probed);
-    let poster = poster(context, &probed);
     let units = units(&probed);
     let encode = encode_all(context, &probed, units, &meter);
-    let both = futures::future::join(poster, encode);
-    let (poster, encoded) = meter.watch(context, both).await;
-    encoded?;
-    Ok(Transcoded {
-        poster: poster?,
-        probed,
-    })
+    let poster = meter.watch(context, encode).await?;
+    Ok(Transcoded { poster, probed })
 }
 
-/// Encodes every unit. When one fails the others are stopped and waited for, so that nothing of
-/// this asset is still being written when the job ends.
+/// Encodes every unit, and takes the poster when the last one has begun: nobody waits for it, and
+/// a core that runs out of units has time for it. When one fails the others are stopped and waited
+/// for, so that nothing of this asset is still being written when the job ends.
 async fn encode_all(
     context: &Context,
     probed: &Probed,
     units: Vec<Work<'_>>,
     meter: &Meter,
-) -> Result<(), StepError> {
+) -> Result<Option<Bytes>, StepError> {
     let context = context.part();
-    let encodes: Vec<BoxFuture<'_, _>> = units
-        .into_iter()
-        .map(|work| encode(&context, probed, work, meter).boxed())
-        .collect();
+    let encode = async |work| {
+        encode(&context, probed, work, meter).await?;
+        Ok(None)
+    };
+    let mut works: Vec<BoxFuture<'_, Result<Option<Bytes>, StepError>>> = Vec::new();
+    for work in units {
+        works.push(encode(work).boxed());
+    }
+    works.push(poster(&context, probed).boxed());
     // A unit that waits for a slot costs nothing; the slots are the real bound.
     let side_by_side = context.node.settings.parallel.saturating_add(1);
-    let mut ended = std::pin::pin!(stream::iter(encodes).buffer_unordered(side_by_side));
-    let mut outcome = Ok(());
+    let mut ended = std::pin::pin!(stream::iter(works).buffer_unordered(side_by_side));
+    let mut outcome = Ok(None);
     while let Some(result) = ended.next().await {
-        if outcome.is_ok() && result.is_err() {
-            context.cancel.cancel();
-            outcome = result;
+        match (&outcome, result) {
+            (Ok(_), Ok(Some(poster))) => outcome = Ok(Some(poster)),
+            (Ok(_), Err(error)) => {
+                context.cancel.cancel();
+                outcome = Err(error);
+            }
+            _ => {}
         }
     }
     outcome
@@ -147,6 +151,7 @@ async fn reuse(context: &Context, probed: &Probed, name: &UnitName) -> Result<bo
 }
 
 async fn poster(context: &Context, probed: &Probed) -> Result<Option<Bytes>, StepError> {
+    let _slot = context.slot().await?;
     let tools = &context.node.tools;
     let picture = tools
         .poster(
