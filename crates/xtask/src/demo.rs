@@ -83,7 +83,7 @@ async fn show(node: &Node, clip: &Path) -> Result<()> {
     }
     println!();
     println!("root CID   {}", text(&asset, "root")?);
-    println!("watch      {}#/watch/{id}", node.api);
+    println!("watch      {}watch/{id}", node.api);
     println!("embed      {}", text(&asset, "embed_url")?);
     println!("stream     {play}");
     println!("library    {}", node.api);

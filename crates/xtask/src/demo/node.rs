@@ -46,7 +46,7 @@ impl Node {
             .args(["--swarm-listen", "/ip4/127.0.0.1/tcp/0"])
             .env(
                 "RUST_LOG",
-                std::env::var_os("RUST_LOG").unwrap_or_else(|| "warn".into()),
+                std::env::var_os("RUST_LOG").unwrap_or_else(|| "warn,libp2p_kad=error".into()),
             )
             .spawn()?;
         match found(&mut child, &data.join("run.json")).await {
