@@ -102,8 +102,10 @@ impl Swarm {
         let key = key::load_or_create(&settings.key_file)?;
         let tasks = shutdown.child();
         let swarm = tokio::select! {
-            opened = Self::open(&settings, &key, listen, tasks) => opened?,
+            // Asked first: opening under a token that is cancelled already fails in its own words.
+            biased;
             () = shutdown.triggered() => return Err(StartError::Interrupted),
+            opened = Self::open(&settings, &key, listen, tasks) => opened?,
         };
         for peer in bootstrap {
             let kept = bootstrap::keep(swarm.ipfs.clone(), peer, settings.bootstrap_retry);
