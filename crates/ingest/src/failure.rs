@@ -7,7 +7,7 @@ use cidcast_ipfs::unixfs::add::{AddError, InsertError};
 use cidcast_ipfs::unixfs::read::ListError;
 use cidcast_media::mp4::Mp4Error;
 use cidcast_media::plan::PlanError;
-use cidcast_store::{BlockFolderError, DatabaseError, PinError, PutError, SyncError};
+use cidcast_store::{DatabaseError, PinError, PutError, SyncError};
 use cidcast_transcode::{EncodeError, ProbeError};
 use cidcast_types::RenditionName;
 
@@ -122,13 +122,10 @@ impl StepError {
     pub(crate) fn is_no_space(&self) -> bool {
         match self {
             Self::NoSpace { .. } | Self::Encode(EncodeError::NoSpace) => true,
-            Self::Put(error) | Self::Add(AddError::Put(error)) => {
-                matches!(error, PutError::NoSpace)
-            }
-            Self::Pin(PinError::Folder(error)) => matches!(error, BlockFolderError::NoSpace { .. }),
-            Self::Pin(PinError::Database(error)) | Self::Pins(error) => {
-                matches!(error, DatabaseError::NoSpace)
-            }
+            Self::Put(error) | Self::Add(AddError::Put(error)) => error.is_no_space(),
+            Self::Pin(error) => error.is_no_space(),
+            Self::Pins(error) => error.is_no_space(),
+            Self::Sync(error) => error.is_no_space(),
             Self::Catalog(error) => matches!(error, CatalogError::DiskFull(_)),
             Self::File(error) => is_no_space(error),
             _ => false,
