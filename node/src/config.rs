@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cidcast_media::plan::LadderSettings;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::check;
@@ -139,6 +140,18 @@ pub(crate) struct Transcode {
     pub(crate) probe_timeout: Span,
     /// Process priority, 0 (normal) to 19 (last).
     pub(crate) nice: u8,
+}
+
+impl Transcode {
+    /// The ladder that is asked for, in range or not.
+    pub(crate) fn ladder(&self) -> LadderSettings {
+        LadderSettings {
+            max_short_side: self.max_short_side,
+            crf: self.crf,
+            preset: self.preset.clone(),
+            ..LadderSettings::default()
+        }
+    }
 }
 
 /// The write path.

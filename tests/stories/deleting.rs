@@ -5,7 +5,7 @@ use std::path::Path;
 use cidcast_testkit::Node;
 use cidcast_testkit::clip::Clip;
 
-use crate::stage::{ONE_BY_ONE, Stage, WORKING, id, no_rows, nothing_remains, start, units};
+use crate::stage::{ONE_BY_ONE, Stage, WORKING, id, no_rows, nothing_remains, start, units, until};
 
 /// Brief states can be over before they are heard of.
 const TRIES: usize = 40;
@@ -32,6 +32,47 @@ async fn deleting_an_asset_in_any_state_leaves_nothing() {
     gone(&node).await;
     let again = node.delete(&failed).await.unwrap_err().to_string();
     assert!(again.contains("404"), "{again}");
+}
+
+/// The upload is terminated (tus 1.0, "Termination") while its bytes still arrive.
+#[tokio::test]
+async fn terminating_an_upload_that_still_sends_leaves_nothing() {
+    let stage = Stage::new();
+    let node = stage.node("").await;
+    let tus = |request: reqwest::RequestBuilder| request.header("tus-resumable", "1.0.0");
+    let create = tus(node.http().post(node.api("/api/v1/uploads")));
+    let created = create.header("upload-length", 1 << 20).send().await;
+    let created = created.unwrap();
+    assert_eq!(created.status(), 201);
+    let location = created.headers()["location"].to_str().unwrap().to_owned();
+    let address = match location.strip_prefix('/') {
+        Some(_) => node.api(&location),
+        None => location,
+    };
+
+    let (bytes, body) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
+    let body = futures::stream::unfold(body, |mut body| async { Some((body.recv().await?, body)) });
+    let patch = tus(node.http().patch(&address))
+        .header("upload-offset", 0)
+        .header("content-type", "application/offset+octet-stream")
+        .body(reqwest::Body::wrap_stream(body));
+    let sending = tokio::spawn(patch.send());
+    bytes.send(Ok(vec![7; 300_000])).await.unwrap();
+    let sources = node.data_dir().join("sources");
+    until("some of the upload is on disk", || {
+        let mut files = std::fs::read_dir(&sources).unwrap();
+        files.any(|file| file.unwrap().metadata().is_ok_and(|it| it.len() > 0))
+    })
+    .await;
+
+    let gone_now = tus(node.http().delete(&address)).send().await.unwrap();
+    assert_eq!(gone_now.status(), 204, "{gone_now:?}");
+    drop(bytes);
+    let cut = sending.await.unwrap();
+    assert!(!cut.is_ok_and(|answer| answer.status().is_success()));
+    let head = tus(node.http().head(&address)).send().await.unwrap();
+    assert!([404, 410].contains(&head.status().as_u16()), "{head:?}");
+    gone(&node).await;
 }
 
 async fn delete_in(node: &Node, source: &Path, state: &str) {

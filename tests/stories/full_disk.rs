@@ -46,6 +46,34 @@ async fn a_full_disk_fails_the_job_and_room_lets_it_go_on() {
     drop(disk);
 }
 
+/// What the encoder writes fills the disk, not somebody else.
+#[tokio::test]
+async fn an_asset_that_needs_more_room_than_there_is_waits_for_it() {
+    let stage = Stage::new();
+    let Ok(disk) = SmallDisk::mount(&stage.data_dir("disk"), 96) else {
+        println!("skipped: a small disk cannot be mounted here");
+        return;
+    };
+    let config = "upload: {min_free: 256 KiB}\ntranscode: {parallel: 1, preset: ultrafast}\n";
+    let mut node = stage.node_named("disk", config).await;
+    let source = stage.slow_clip();
+    let room = source.metadata().unwrap().len() + (1 << 20);
+    let filler = disk.fill_leaving(room).unwrap();
+    let id = id(&node.upload(&source).await.unwrap());
+
+    let asset = node.wait_for(&id, |asset| is(asset, "failed")).await;
+    let error = &asset.unwrap()["error"];
+    let kind = error["type"].as_str().unwrap();
+    assert!(kind.ends_with("no-space"), "{error}");
+    assert!(node.is_alive());
+
+    std::fs::remove_file(filler).unwrap();
+    let asset = node.wait_for(&id, |asset| is(asset, "ready")).await;
+    assert_eq!(asset.unwrap()["error"], serde_json::Value::Null);
+    drop(node);
+    drop(disk);
+}
+
 /// The answer comes although not one byte of the body was sent.
 fn refused_before_it_is_taken(node: &Node) {
     let host = node.api("");

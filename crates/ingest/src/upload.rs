@@ -20,6 +20,7 @@ use cidcast_runtime::random_u128;
 use cidcast_types::{AssetId, Timestamp, UploadId};
 use futures::Stream;
 use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
 
 use crate::about::{About, AboutError};
 use crate::files::is_no_space;
@@ -131,6 +132,8 @@ pub(crate) struct Parts(Mutex<HashMap<UploadId, Part>>);
 struct Part {
     lock: Weak<tokio::sync::Mutex<()>>,
     hasher: Option<SourceHasher>,
+    /// Ends the request that sends now.
+    stop: Option<CancellationToken>,
 }
 
 impl Parts {
@@ -151,6 +154,20 @@ impl Parts {
         });
         let locked = tokio::time::timeout(LOCK_PATIENCE, lock.lock_owned()).await;
         locked.map_err(|_| UploadError::Busy(*id))
+    }
+
+    /// A request begins to send; the token ends it early.
+    fn begin(&self, id: &UploadId, node: &CancellationToken) -> CancellationToken {
+        let stop = node.child_token();
+        self.with(id, |part| part.stop = Some(stop.clone()));
+        stop
+    }
+
+    /// Ends the request that sends now.
+    fn interrupt(&self, id: &UploadId) {
+        if let Some(stop) = self.with(id, |part| part.stop.take()) {
+            stop.cancel();
+        }
     }
 
     fn take_hasher(&self, id: &UploadId) -> Option<SourceHasher> {
@@ -220,14 +237,18 @@ impl Uploads {
         part::append(&self.0, id, offset, body, checksum).await
     }
 
-    /// Drops an unfinished upload. A finished one stays the asset that it became.
+    /// Drops an unfinished upload, and ends a request that still sends to it. A finished one stays
+    /// the asset that it became.
     ///
     /// # Errors
     ///
     /// [`UploadError::NotFound`], [`UploadError::Busy`], or that its file cannot be removed.
     pub async fn terminate(&self, id: &UploadId) -> Result<(), UploadError> {
-        let row = self.0.upload_row(id).await?;
+        self.0.upload_row(id).await?;
+        self.0.parts.interrupt(id);
         let _guard = self.0.parts.lock(id).await?;
+        // Asked again: it may have become an asset, whose source must stay.
+        let row = self.0.upload_row(id).await?;
         self.0.drop_upload(&row).await
     }
 }

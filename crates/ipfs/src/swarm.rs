@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cidcast_runtime::Shutdown;
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 use rust_ipfs::builder::DefaultIpfsBuilder;
 use rust_ipfs::p2p::{IdentifyConfiguration, PubsubConfig};
 use rust_ipfs::{Ipfs, Keypair, ListenerId, Multiaddr, PeerId, Protocol, ping};
@@ -124,7 +126,7 @@ impl Swarm {
         tasks: Shutdown,
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
-        let ipfs = build(key, alive).await.map_err(StartError::Swarm)?;
+        let ipfs = built(key, alive).await.map_err(StartError::Swarm)?;
         let mut swarm = Self {
             ipfs,
             peer: key.public().to_peer_id(),
@@ -259,6 +261,15 @@ impl std::fmt::Debug for Swarm {
             .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
+}
+
+/// [`build`] behind a pointer, so that the swarm's types, which take the compiler more than a minute,
+/// are compiled in this crate and not again in every binary that polls the future.
+fn built(
+    key: &Keypair,
+    alive: oneshot::Sender<()>,
+) -> LocalBoxFuture<'_, Result<Ipfs, SwarmFault>> {
+    build(key, alive).boxed_local()
 }
 
 async fn build(key: &Keypair, alive: oneshot::Sender<()>) -> Result<Ipfs, SwarmFault> {

@@ -50,7 +50,7 @@ pub struct VideoTrack {
     pub pixel_format: String,
     /// Average bits per second if the file says so.
     pub bitrate: Option<u64>,
-    /// When its first frame is shown, counted from [`SourceMedia::start`].
+    /// When the first picture that can be decoded is shown, counted from [`SourceMedia::start`].
     #[serde(default)]
     pub start: Micros,
     /// Its length from its first frame if the file says so; the sound may be longer or shorter.

@@ -8,7 +8,7 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use cid::Cid;
 use iroh_car::{CarHeader, CarReader, CarWriter};
 
-use crate::dag::{Place, Walk};
+use crate::dag::{Visit, Walk};
 use crate::error::{ExportError, ImportError};
 use crate::links::is_leaf;
 use crate::pins::{Audience, Holder};
@@ -50,24 +50,16 @@ impl Store {
         let guard = self.in_flight();
         let mut walk = Walk::new(root, self.core.settings.max_dag_blocks);
         while let Some(step) = walk.next()? {
-            let (key, is_new) = match step.place {
-                Place::Inline(data) => {
-                    walk.expand(&step.cid, &data)?;
-                    continue;
-                }
-                Place::New(key) => (key, true),
-                Place::Again(key) => (key, false),
-            };
-            guard.hold_key(key);
+            guard.hold_key(step.key);
             let missing = || ExportError::Missing {
                 root: Box::new(*root),
                 cid: step.cid,
             };
-            let data = self.core.folder.read(&key)?.ok_or_else(missing)?;
+            let data = self.core.folder.read(&step.key)?.ok_or_else(missing)?;
             if !is_leaf(&step.cid) {
                 walk.expand(&step.cid, &data)?;
             }
-            if is_new {
+            if step.visit == Visit::First {
                 finish(writer.write(step.cid, &data)).map_err(ExportError::Write)?;
             }
         }

@@ -28,18 +28,17 @@ pub(crate) struct Walk {
 pub(crate) struct Step {
     /// As the link names it.
     pub(crate) cid: Cid,
-    /// Where its bytes are.
-    pub(crate) place: Place,
+    /// Where its bytes are in the store.
+    pub(crate) key: BlockKey,
+    pub(crate) visit: Visit,
 }
 
-/// Where the bytes of a step are.
-pub(crate) enum Place {
-    /// In the CID itself.
-    Inline(Bytes),
-    /// In the store, under a key that this walk sees for the first time.
-    New(BlockKey),
-    /// In the store, under a key seen before with another codec.
-    Again(BlockKey),
+/// Whether a walk comes by a block for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visit {
+    First,
+    /// Seen before under another codec.
+    Again,
 }
 
 impl Walk {
@@ -54,19 +53,30 @@ impl Walk {
         }
     }
 
-    /// The next block, or `None` when all were visited.
+    /// The next block in the store, or `None` when all were visited. What a CID carries in itself
+    /// is followed here.
     pub(crate) fn next(&mut self) -> Result<Option<Step>, DagError> {
         while let Some(cid) = self.pending.pop() {
-            let place = match BlockKey::of(&cid) {
-                Err(inline) => Place::Inline(Bytes::copy_from_slice(inline)),
-                Ok(key) if !self.seen.insert((cid.codec(), key)) => continue,
-                Ok(key) if self.blocks.insert(key) => Place::New(key),
-                Ok(key) => Place::Again(key),
+            let key = match BlockKey::of(&cid) {
+                Ok(key) => key,
+                Err(inline) => {
+                    let data = Bytes::copy_from_slice(inline);
+                    self.expand(&cid, &data)?;
+                    continue;
+                }
+            };
+            if !self.seen.insert((cid.codec(), key)) {
+                continue;
+            }
+            let visit = if self.blocks.insert(key) {
+                Visit::First
+            } else {
+                Visit::Again
             };
             if self.blocks.len() > self.limit {
                 return Err(self.too_large());
             }
-            return Ok(Some(Step { cid, place }));
+            return Ok(Some(Step { cid, key, visit }));
         }
         Ok(None)
     }

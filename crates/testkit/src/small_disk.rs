@@ -49,6 +49,20 @@ impl SmallDisk {
         }
         Ok(path)
     }
+
+    /// Writes a file that leaves this much room; deleting it makes more.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn fill_leaving(&self, bytes: u64) -> Result<PathBuf> {
+        let path = self.fill()?;
+        let file = File::options().write(true).open(&path)?;
+        let filled = file.metadata()?.len();
+        ensure!(filled > bytes, "the disk has no {bytes} bytes of room");
+        file.set_len(filled - bytes)?;
+        Ok(path)
+    }
 }
 
 impl Drop for SmallDisk {

@@ -88,9 +88,9 @@ fn arguments(
     }
     arguments.push("-i".into());
     arguments.push(file_url(source));
-    // Two seconds or so: long enough to leave a fade, short enough to be quick.
+    // A second or so: enough to choose from, and quick.
     let filters = format!(
-        "[0:{stream}]thumbnail=n=50,scale='min({width},iw*sar)':-2:\
+        "[0:{stream}]thumbnail=n=25,scale='min({width},iw*sar)':-2:\
          flags=bicubic+accurate_rnd+bitexact,setsar=1,format=yuvj420p[v]"
     );
     let rest = format!(

@@ -19,19 +19,6 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What x264 calls its speeds, fastest first.
-const PRESETS: [&str; 9] = [
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-];
-
 /// Everything in `config` that cannot be used; empty if it is fine.
 pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
@@ -171,22 +158,15 @@ fn check_transcode(config: &Config, findings: &mut Findings) {
         "transcode.parallel",
         "must be at least 1, or null for as many as the processor has cores",
     );
-    findings.unless(
-        PRESETS.contains(&transcode.preset.as_str()),
-        "transcode.preset",
-        format!(
-            "`{}` is not an x264 preset: use one of {}",
-            transcode.preset,
-            PRESETS.join(", ")
-        ),
-    );
-    findings.unless(transcode.crf <= 51, "transcode.crf", "must be 0 to 51");
+    for problem in transcode.ladder().problems() {
+        let key = format!("transcode.{}", problem.setting);
+        let problem = format!(
+            "`{}` cannot be used: write {}",
+            problem.value, problem.allowed
+        );
+        findings.unless(false, key, problem);
+    }
     findings.unless(transcode.nice <= 19, "transcode.nice", "must be 0 to 19");
-    findings.unless(
-        (144..=4320).contains(&transcode.max_short_side),
-        "transcode.max_short_side",
-        "must be 144 to 4320 pixels",
-    );
     findings.unless(
         !transcode.max_duration.duration().is_zero(),
         "transcode.max_duration",

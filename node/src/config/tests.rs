@@ -141,13 +141,22 @@ fn command_line_variables_are_not_configuration() {
 
 #[test]
 fn every_unusable_value_is_found_at_once() {
-    let text = "api:\n  listen: 0.0.0.0:80\ntranscode:\n  crf: 99\n  preset: swift\n";
+    let text = "api:\n  listen: 0.0.0.0:80\ntranscode:\n  crf: 99\n  preset: swift\n  \
+                max_short_side: 721\n";
     let found = check(&from_text(text, "test.yaml").unwrap());
     let keys: Vec<String> = found
         .iter()
         .map(|f| f.to_string().split(": ").next().unwrap().to_owned())
         .collect();
-    assert_eq!(keys, ["api.listen", "transcode.preset", "transcode.crf"]);
+    assert_eq!(
+        keys,
+        [
+            "api.listen",
+            "transcode.max_short_side",
+            "transcode.preset",
+            "transcode.crf"
+        ]
+    );
 }
 
 #[test]

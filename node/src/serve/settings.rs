@@ -5,7 +5,6 @@ use std::time::Duration;
 use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
 use cidcast_ipfs::swarm::SwarmSettings;
-use cidcast_media::plan::LadderSettings;
 use cidcast_runtime::Backoff;
 use cidcast_store::{Metrics, StoreSettings};
 use cidcast_transcode::{ProbeLimits, ToolSettings};
@@ -54,12 +53,7 @@ pub(super) fn ingest(config: &Config, data_dir: &DataDir) -> ingest::IngestSetti
         max_source_bytes: config.upload.max_bytes.bytes(),
         upload_expiry: config.upload.expire_after.duration(),
         min_free_bytes: config.upload.min_free.bytes(),
-        ladder: LadderSettings {
-            max_short_side: transcode.max_short_side,
-            crf: transcode.crf,
-            preset: transcode.preset.clone(),
-            ..LadderSettings::default()
-        },
+        ladder: transcode.ladder(),
         probe: ProbeLimits {
             max_bytes: config.upload.max_bytes.bytes(),
             max_duration: Micros(longest),

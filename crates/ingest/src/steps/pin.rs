@@ -33,9 +33,19 @@ pub(crate) async fn run(context: &Context, packaged: Packaged) -> Result<(), Ste
     node.catalog
         .save_package(&context.asset, &root, bytes, node.clock.now())
         .await?;
-    node.files.remove_work(&context.asset)?;
-    if node.settings.keep_source == KeepSource::Delete {
-        node.files.remove_source(&context.asset)?;
-    }
+    clear(context);
     Ok(())
+}
+
+/// Removes what a ready asset does not need any more. It is ready all the same if this fails; the
+/// next start of the node looks again.
+fn clear(context: &Context) {
+    let files = &context.node.files;
+    let mut removed = files.remove_work(&context.asset);
+    if context.node.settings.keep_source == KeepSource::Delete {
+        removed = removed.and(files.remove_source(&context.asset));
+    }
+    if let Err(error) = removed {
+        tracing::warn!(asset = %context.asset, %error, "could not remove the source of a ready asset");
+    }
 }

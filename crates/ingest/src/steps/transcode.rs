@@ -17,6 +17,7 @@ use cidcast_store::PinError;
 use cidcast_types::AssetState;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
+use tokio_util::sync::CancellationToken;
 
 use crate::failure::StepError;
 use crate::ingest::blocking;
@@ -53,9 +54,12 @@ async fn encode_all(
     meter: &Meter,
 ) -> Result<Option<Bytes>, StepError> {
     let context = context.part();
-    let encode = async |work| {
-        encode(&context, probed, work, meter).await?;
-        Ok(None)
+    let order = Order::of(&units);
+    let encode = async |work: Work<'_>| {
+        order.turn(work).await;
+        let encoded = encode(&context, probed, work, meter, &order).await;
+        order.leader_begun(work);
+        encoded.map(|()| None)
     };
     let mut works: Vec<BoxFuture<'_, Result<Option<Bytes>, StepError>>> = Vec::new();
     for work in units {
@@ -79,6 +83,33 @@ async fn encode_all(
     outcome
 }
 
+/// Who asks for encoder slots first: all processes of the first chunk, then everybody else. Slots
+/// are given in the order in which they are asked for.
+pub(super) struct Order(CancellationToken);
+
+impl Order {
+    fn of(units: &[Work<'_>]) -> Self {
+        let order = Self(CancellationToken::new());
+        if !units.iter().any(Work::leads) {
+            order.0.cancel();
+        }
+        order
+    }
+
+    async fn turn(&self, work: Work<'_>) {
+        if !work.leads() {
+            self.0.cancelled().await;
+        }
+    }
+
+    /// The first chunk has all the slots that it needs, or is done.
+    pub(super) fn leader_begun(&self, work: Work<'_>) {
+        if work.leads() {
+            self.0.cancel();
+        }
+    }
+}
+
 /// One unit of work.
 #[derive(Clone, Copy)]
 pub(super) enum Work<'a> {
@@ -87,6 +118,11 @@ pub(super) enum Work<'a> {
 }
 
 impl Work<'_> {
+    /// Whether a viewer waits for it first.
+    fn leads(&self) -> bool {
+        matches!(self, Self::Chunk(span) if span.index == 0)
+    }
+
     pub(super) fn name(&self) -> UnitName {
         match self {
             Self::Chunk(span) => UnitName::Chunk(span.index),
@@ -109,6 +145,7 @@ async fn encode(
     probed: &Probed,
     work: Work<'_>,
     meter: &Meter,
+    order: &Order,
 ) -> Result<(), StepError> {
     let node = &context.node;
     let name = work.name();
@@ -123,7 +160,7 @@ async fn encode(
         return Ok(());
     }
     match work {
-        Work::Chunk(span) => chunk::encode(context, probed, span, meter).await?,
+        Work::Chunk(span) => chunk::encode(context, probed, span, meter, order).await?,
         Work::Audio(rendition) => audio::encode(context, probed, rendition, meter).await?,
     }
     node.metrics.units_encoded.inc();

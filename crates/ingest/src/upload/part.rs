@@ -13,6 +13,7 @@ use cidcast_types::{AssetId, UploadId};
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::checksum::Checksum;
 use super::writer::{Ending, PIECES_IN_FLIGHT, Piece, Received, Stretch, receive};
@@ -43,6 +44,7 @@ pub(super) async fn append<E>(
         return Ok(status(&row));
     }
     node.check_room(row.length - row.offset)?;
+    let stop = node.parts.begin(id, node.shutdown.token());
     let (sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
     let inner = Arc::clone(node);
     let task = node.shutdown.spawn("upload part", async move {
@@ -50,13 +52,17 @@ pub(super) async fn append<E>(
         drop(guard);
         result
     });
-    forward(node, body, sender).await;
-    task.await.unwrap_or(Err(UploadError::Stopping))
+    forward(&stop, body, sender).await;
+    let taken = task.await.unwrap_or(Err(UploadError::Stopping))?;
+    if stop.is_cancelled() && !node.shutdown.is_triggered() {
+        return Err(UploadError::NotFound(*id));
+    }
+    Ok(taken)
 }
 
-/// Hands the body to the writer, until it ends, breaks, falls silent, or the node stops.
+/// Hands the body to the writer, until it ends, breaks, falls silent, or is told to stop.
 pub(super) async fn forward<E>(
-    node: &Inner,
+    stop: &CancellationToken,
     body: impl Stream<Item = Result<Bytes, E>> + Send,
     to: mpsc::Sender<Piece>,
 ) {
@@ -64,7 +70,7 @@ pub(super) async fn forward<E>(
     loop {
         let next = tokio::select! {
             next = tokio::time::timeout(SILENCE, body.next()) => next,
-            () = node.shutdown.triggered() => return,
+            () = stop.cancelled() => return,
         };
         let piece = match next {
             Ok(Some(Ok(data))) => Piece::Data(data),

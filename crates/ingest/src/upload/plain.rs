@@ -46,7 +46,7 @@ impl Ingest {
             }
             result
         });
-        forward(&self.0, body, sender).await;
+        forward(self.0.shutdown.token(), body, sender).await;
         task.await.unwrap_or(Err(UploadError::Stopping))
     }
 }

@@ -46,9 +46,8 @@ const ENCODER_THREADS: u32 = 1;
 
 /// Cuts the picture track into units of work.
 ///
-/// The first one is short, so that something plays soon. The others are as equal as they can be
-/// and of an even number, so that two workers end together; none is shorter than two segments
-/// unless the track is.
+/// The first one is short, so that something plays soon. The others are as long as they may be, and
+/// get shorter towards the end, so that workers end together however unequal the pictures are.
 pub(super) fn spans(
     track: &VideoTrack,
     whole: Micros,
@@ -92,25 +91,28 @@ fn segment_count(track: &VideoTrack, whole: Micros, rule: &SegmentRule) -> Resul
         })
 }
 
+/// A chunk takes at most one part of so many of what is left. What one worker does alone at the
+/// end is then short, whether there are two or four.
+const PARTS: u32 = 3;
+/// A chunk of fewer segments costs a process and a seek for little work; the last one may.
+const FEWEST: u32 = 2;
+
 /// Segments per chunk.
 fn chunk_lengths(total: u32, rule: &SegmentRule, settings: &LadderSettings) -> Vec<u32> {
-    let first = settings.first_chunk_segments.min(total);
-    let rest = total - first;
-    if rest < 2 {
-        return vec![total];
-    }
     let segment = rule.duration.0.max(1);
     let longest = u32::try_from((settings.chunk.0 + segment / 2) / segment).unwrap_or(u32::MAX);
-    let mut count = rest.div_ceil(longest.max(1));
-    if count % 2 == 1 {
-        count += 1;
+    let mut lengths = vec![settings.first_chunk_segments.min(total)];
+    let mut rest = total - settings.first_chunk_segments.min(total);
+    while rest > 0 {
+        let length = rest
+            .div_ceil(PARTS)
+            .max(FEWEST)
+            .min(longest.max(1))
+            .min(rest);
+        lengths.push(length);
+        rest -= length;
     }
-    // A chunk of one segment costs a process and a seek for little work; longer chunks it is.
-    let count = count.min(if longest < 2 { rest } else { rest / 2 }).max(1);
-    let (length, longer) = (rest / count, rest % count);
-    std::iter::once(first)
-        .chain((0..count).map(|n| if n < longer { length + 1 } else { length }))
-        .collect()
+    lengths
 }
 
 /// The cut point that lies before the first frame of segment `segment`.
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_short_first_chunk_the_work_is_split_evenly() {
+    fn after_a_short_first_chunk_they_are_long_and_get_shorter_towards_the_end() {
         let lengths = |seconds| -> Vec<u32> {
             plan(&track(25, 1), seconds)
                 .1
@@ -214,13 +216,14 @@ mod tests {
                 .collect()
         };
         assert_eq!(lengths(3), [1]);
-        assert_eq!(lengths(8), [2]);
-        assert_eq!(lengths(12), [1, 2]);
+        assert_eq!(lengths(8), [1, 1]);
         assert_eq!(lengths(20), [1, 2, 2]);
-        assert_eq!(lengths(55), [1, 7, 6]);
-        assert_eq!(lengths(84), [1, 5, 5, 5, 5]);
-        assert_eq!(lengths(600).iter().sum::<u32>(), 150);
-        assert!(lengths(600)[1..].iter().all(|&n| (7..=8).contains(&n)));
+        assert_eq!(lengths(55), [1, 5, 3, 2, 2, 1]);
+        let long = lengths(600);
+        assert_eq!(long.iter().sum::<u32>(), 150);
+        assert!(long[1..14].iter().all(|&n| n == 8));
+        assert!(long[1..].is_sorted_by(|a, b| a >= b));
+        assert!(*long.last().unwrap() <= 2);
     }
 
     #[test]

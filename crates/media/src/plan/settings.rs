@@ -71,35 +71,34 @@ pub struct SettingsError {
 impl LadderSettings {
     /// Whether every value is in its range; `Plan::new` checks it too.
     pub fn check(&self) -> Result<(), SettingsError> {
-        for &rung in &self.rungs {
-            side("rungs", rung)?;
-        }
-        side("max_short_side", self.max_short_side)?;
-        side("max_long_side", self.max_long_side)?;
-        within("max_renditions", self.max_renditions, 1..=16, "1 to 16")?;
-        within("crf", self.crf, 0..=51, "0 to 51")?;
-        if !PRESETS.contains(&self.preset.as_str()) {
-            let allowed = "a preset of x264, ultrafast to placebo";
-            return Err(SettingsError::of("preset", &self.preset, allowed));
-        }
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every value that is out of its range.
+    pub fn problems(&self) -> Vec<SettingsError> {
         let seconds = |most| Micros::from_secs(1)..=Micros::from_secs(most);
-        within("segment", self.segment, seconds(10), "1 to 10 s")?;
-        within("chunk", self.chunk, seconds(600), "1 to 600 s")?;
-        within(
-            "first_chunk_segments",
-            self.first_chunk_segments,
-            1..=16,
-            "1 to 16",
-        )?;
-        let bits = "16000 to 512000 bits per second";
-        within("mono_bitrate", self.mono_bitrate, 16_000..=512_000, bits)?;
-        within(
-            "stereo_bitrate",
-            self.stereo_bitrate,
-            16_000..=512_000,
-            bits,
-        )?;
-        within("max_audio_tracks", self.max_audio_tracks, 1..=32, "1 to 32")
+        let bits = 16_000..=512_000;
+        let allowed = "16000 to 512000 bits per second";
+        let checks = [
+            side("max_short_side", self.max_short_side),
+            side("max_long_side", self.max_long_side),
+            within("max_renditions", self.max_renditions, 1..=16, "1 to 16"),
+            preset(&self.preset),
+            within("crf", self.crf, 0..=51, "0 to 51"),
+            within("segment", self.segment, seconds(10), "1 to 10 s"),
+            within("chunk", self.chunk, seconds(600), "1 to 600 s"),
+            within(
+                "first_chunk_segments",
+                self.first_chunk_segments,
+                1..=16,
+                "1 to 16",
+            ),
+            within("mono_bitrate", self.mono_bitrate, bits.clone(), allowed),
+            within("stereo_bitrate", self.stereo_bitrate, bits, allowed),
+            within("max_audio_tracks", self.max_audio_tracks, 1..=32, "1 to 32"),
+        ];
+        let rungs = self.rungs.iter().map(|&rung| side("rungs", rung));
+        rungs.chain(checks).filter_map(Result::err).collect()
     }
 }
 
@@ -124,6 +123,15 @@ impl SettingsError {
             value: value.to_string(),
             allowed,
         }
+    }
+}
+
+fn preset(value: &str) -> Result<(), SettingsError> {
+    if PRESETS.contains(&value) {
+        Ok(())
+    } else {
+        let allowed = "a preset of x264, such as veryfast or medium";
+        Err(SettingsError::of("preset", &value, allowed))
     }
 }
 

@@ -4,7 +4,7 @@ use cid::Cid;
 
 use super::{Core, Store};
 use crate::crash;
-use crate::dag::{Place, Walk};
+use crate::dag::{Visit, Walk};
 use crate::error::{DatabaseError, PinError};
 use crate::hold::InFlight;
 use crate::key::BlockKey;
@@ -88,28 +88,20 @@ impl Core {
         let mut walk = Walk::new(root, self.settings.max_dag_blocks);
         let mut blocks = Vec::new();
         while let Some(step) = walk.next()? {
-            let (key, is_new) = match step.place {
-                Place::Inline(data) => {
-                    walk.expand(&step.cid, &data)?;
-                    continue;
-                }
-                Place::New(key) => (key, true),
-                Place::Again(key) => (key, false),
-            };
-            guard.hold_key(key);
+            guard.hold_key(step.key);
             let missing = || PinError::Missing {
                 root: Box::new(*root),
                 cid: step.cid,
             };
             let size = if is_leaf(&step.cid) {
-                self.folder.size(&key)?.ok_or_else(missing)?
+                self.folder.size(&step.key)?.ok_or_else(missing)?
             } else {
-                let data = self.folder.read(&key)?.ok_or_else(missing)?;
+                let data = self.folder.read(&step.key)?.ok_or_else(missing)?;
                 walk.expand(&step.cid, &data)?;
                 data.len() as u64
             };
-            if is_new {
-                blocks.push((key, u32::try_from(size).unwrap_or(u32::MAX)));
+            if step.visit == Visit::First {
+                blocks.push((step.key, u32::try_from(size).unwrap_or(u32::MAX)));
             }
         }
         Ok(NewPin {

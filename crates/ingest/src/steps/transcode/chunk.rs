@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cidcast_catalog::UnitName;
 use cidcast_media::plan::{ChunkSpan, Plan, VideoRendition};
@@ -11,9 +12,9 @@ use cidcast_types::RenditionName;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
-use super::Work;
 use super::deposit::{Deposit, Track};
 use super::progress::Meter;
+use super::{Order, Work};
 use crate::failure::StepError;
 use crate::files::remove_tree;
 use crate::ingest::blocking;
@@ -28,11 +29,12 @@ pub(super) async fn encode(
     probed: &Probed,
     span: &ChunkSpan,
     meter: &Meter,
+    order: &Order,
 ) -> Result<(), StepError> {
     let node = &context.node;
     let name = UnitName::Chunk(span.index);
     let folder = Folder(node.files.fresh_work(&context.asset, &name.to_string())?);
-    let files = encode_shares(context, probed, span, &folder.0, meter).await?;
+    let files = encode_shares(context, probed, span, &folder.0, meter, order).await?;
     context.check()?;
     let (store, holder, audience) = (
         node.store.clone(),
@@ -63,12 +65,22 @@ async fn encode_shares(
     span: &ChunkSpan,
     folder: &Path,
     meter: &Meter,
+    order: &Order,
 ) -> Result<Vec<(RenditionName, PathBuf)>, StepError> {
+    let work = Work::Chunk(span);
     let shares = shares(&probed.plan, span);
     let context = context.part();
+    let waiting = AtomicUsize::new(shares.len());
     let encodes = shares.iter().map(|plan| {
-        let on_progress = move |progress: Progress| meter.advance(Work::Chunk(span), progress);
-        encode_share(&context, probed, plan, span, folder, on_progress).boxed()
+        async {
+            let _slot = context.slot().await?;
+            if waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
+                order.leader_begun(work);
+            }
+            let on_progress = |progress: Progress| meter.advance(work, progress);
+            encode_share(&context, probed, plan, span, folder, on_progress).await
+        }
+        .boxed()
     });
     let mut ended: FuturesUnordered<_> = encodes.collect();
     let mut files = Ok(Vec::new());
@@ -94,7 +106,6 @@ async fn encode_share(
     folder: &Path,
     on_progress: impl FnMut(Progress) + Send,
 ) -> Result<Vec<(RenditionName, PathBuf)>, StepError> {
-    let _slot = context.slot().await?;
     let source = context.source();
     let job = ChunkJob {
         source: &source,
