@@ -40,7 +40,17 @@ impl Kubo {
     ///
     /// If the repository cannot be made.
     pub fn find(repo: &Path) -> Result<Option<Self>> {
-        let binary = PathBuf::from(std::env::var_os("IPFS_BIN").unwrap_or_else(|| "ipfs".into()));
+        let binary = std::env::var_os("IPFS_BIN").unwrap_or_else(|| "ipfs".into());
+        Self::of(Path::new(&binary), repo)
+    }
+
+    /// A new repository of the `ipfs` at `binary`, as [`Self::find`] makes it.
+    ///
+    /// # Errors
+    ///
+    /// If the repository cannot be made.
+    pub fn of(binary: &Path, repo: &Path) -> Result<Option<Self>> {
+        let binary = binary.to_owned();
         if command(&binary).arg("version").output().is_err() {
             return Ok(None);
         }
@@ -78,16 +88,45 @@ impl Kubo {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
+    /// Writes the DAG under `root` to a CAR file.
+    ///
+    /// # Errors
+    ///
+    /// If blocks are missing or the file cannot be written.
+    pub fn export(&self, root: &str, car: &Path) -> Result<()> {
+        let status = command(&self.binary)
+            .args(["dag", "export", "--progress=false", root])
+            .env("IPFS_PATH", &self.repo)
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(car)?)
+            .status()?;
+        ensure!(status.success(), "ipfs dag export of {root}: {status}");
+        Ok(())
+    }
+
     /// Starts the daemon and waits until its gateway answers.
     ///
     /// # Errors
     ///
     /// If it ends or is not ready in time.
     pub async fn daemon(&self) -> Result<KuboDaemon> {
+        self.start(&["daemon", "--offline"]).await
+    }
+
+    /// Starts a daemon that exchanges blocks with whoever connects to it on this machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::daemon`].
+    pub async fn online(&self) -> Result<KuboDaemon> {
+        self.start(&["daemon"]).await
+    }
+
+    async fn start(&self, arguments: &[&str]) -> Result<KuboDaemon> {
         let log = self.repo.join("daemon.log");
         let output = std::fs::File::create(&log)?;
         let mut child = command(&self.binary)
-            .args(["daemon", "--offline"])
+            .args(arguments)
             .env("IPFS_PATH", &self.repo)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -99,9 +138,12 @@ impl Kubo {
             if said.contains("Daemon is ready") {
                 let gateway = std::fs::read_to_string(self.repo.join("gateway"))
                     .context("where the gateway listens")?;
+                let api = std::fs::read_to_string(self.repo.join("api"))
+                    .context("where the API listens")?;
                 return Ok(KuboDaemon {
                     child,
                     gateway: gateway.trim().to_owned(),
+                    api: http_of(api.trim())?,
                 });
             }
             if let Some(status) = child.try_wait()? {
@@ -120,12 +162,48 @@ impl Kubo {
 pub struct KuboDaemon {
     child: Child,
     gateway: String,
+    api: String,
+}
+
+/// `http://HOST:PORT` of `/ip4/HOST/tcp/PORT`.
+fn http_of(multiaddr: &str) -> Result<String> {
+    match multiaddr.split('/').collect::<Vec<_>>().as_slice() {
+        ["", "ip4", host, "tcp", port] => Ok(format!("http://{host}:{port}")),
+        _ => bail!("Kubo's API listens on {multiaddr}, which is no IPv4 address and port"),
+    }
 }
 
 impl KuboDaemon {
     /// `http://HOST:PORT/path` of its gateway.
     pub fn gateway(&self, path: &str) -> String {
         format!("{}{path}", self.gateway)
+    }
+
+    /// Calls its RPC API: `pin/add?arg=CID`. No process is started, so the time is the daemon's.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses, with what it says.
+    pub async fn rpc(&self, call: &str) -> Result<String> {
+        let url = format!("{}/api/v0/{call}", self.api);
+        let response = reqwest::Client::new().post(url).send().await?;
+        let status = response.status();
+        let said = response.text().await?;
+        ensure!(status.is_success(), "{call}: {status}: {said}");
+        Ok(said)
+    }
+
+    /// A multiaddress under which it is reached, with its peer id.
+    ///
+    /// # Errors
+    ///
+    /// If it has none.
+    pub async fn address(&self) -> Result<String> {
+        let said: serde_json::Value = serde_json::from_str(&self.rpc("id").await?)?;
+        let addresses = said.get("Addresses").and_then(|all| all.as_array());
+        let mut addresses = addresses.into_iter().flatten();
+        let tcp = addresses.find_map(|address| address.as_str().filter(|it| it.contains("/tcp/")));
+        Ok(tcp.context("Kubo listens nowhere")?.to_owned())
     }
 }
 

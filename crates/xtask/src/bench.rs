@@ -17,6 +17,7 @@ use crate::repository;
 mod bar;
 mod bare;
 mod clip;
+mod exchange;
 mod ingest;
 mod playable;
 mod store;
@@ -33,7 +34,7 @@ pub(crate) struct Options {
     /// The video for `ingest`, instead of 55 s of 720p made from the clip in the repository.
     #[arg(long, value_name = "FILE")]
     clip: Option<PathBuf>,
-    /// Megabytes that `store` adds.
+    /// Megabytes that `store` adds and `exchange` moves.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     megabytes: u64,
     /// The cargo profile of what is measured; `dev` is built soonest and says little.
@@ -51,6 +52,8 @@ enum What {
     Ingest,
     /// Adding a file to the store beside `ipfs add`.
     Store,
+    /// Moving a file between nodes, from Kubo and to Kubo, beside Kubo to Kubo.
+    Exchange,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -60,6 +63,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut measured = Vec::new();
     if wanted(What::Store) {
         measured.extend(store::run(options, &built)?);
+    }
+    if wanted(What::Exchange) {
+        measured.extend(exchange::run(options, &built)?);
     }
     if wanted(What::Ingest) {
         install::system(FFMPEG)?;
@@ -92,6 +98,7 @@ fn build(profile: &str) -> Result<PathBuf> {
         .args(["build", "--profile", profile])
         .args(["--package", "cidcast", "--bin", "cidcast"])
         .args(["--package", "cidcast-ipfs", "--example", "add_file"])
+        .args(["--example", "transfer"])
         .current_dir(repository::root()?);
     install::node()?.on_path_of(cargo)?.run()?;
     let folder = match profile {

@@ -15,8 +15,8 @@ use super::bar::{Bar, Measured};
 use super::{Options, bare, clip, playable, scratch, timed};
 use crate::demo::node::Node;
 
-/// How exact the times are: a thousandth of the shortest that is measured.
-const POLL: Duration = Duration::from_millis(10);
+/// How exact the times are: a player asks no more often, and the questions must cost nothing.
+const POLL: Duration = Duration::from_millis(50);
 /// Far more than an encode of the clip takes anywhere.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 

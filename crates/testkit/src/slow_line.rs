@@ -1,0 +1,134 @@
+//! A line that is long and loses packets: a TCP relay between two nodes of this machine.
+//!
+//! The kernel's own means (`netem`) is not everywhere. What a lost packet costs a TCP connection is
+//! one more round trip for everything behind it, and that is what is done here.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// What is read at a time: a few packets.
+const PIECE: usize = 16 << 10;
+/// Pieces on the way in one direction: as much as a fast line holds at 200 ms.
+const ON_THE_WAY: usize = 4096;
+
+/// What the line is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    /// Added to every round trip; half of it in each direction.
+    pub round_trip: Duration,
+    /// Of a thousand pieces, so many are lost once.
+    pub lost_per_mille: u64,
+}
+
+/// A running relay. Connections end when it is dropped.
+#[derive(Debug)]
+pub struct SlowLine {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl SlowLine {
+    /// Listens on a free port and passes everything on to `target`.
+    ///
+    /// # Errors
+    ///
+    /// If no port is free.
+    pub async fn to(target: SocketAddr, line: Line) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((near, _)) = listener.accept().await {
+                connections.spawn(relay(near, target, line));
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// A relay to the node at `multiaddr` (`/ip4/HOST/tcp/PORT/p2p/…`); the second value is the
+    /// node's multiaddress at the near end.
+    ///
+    /// # Errors
+    ///
+    /// If that is no IPv4 TCP address, or no port is free.
+    pub async fn to_node(multiaddr: &str, line: Line) -> Result<(Self, String)> {
+        let parts: Vec<&str> = multiaddr.split('/').collect();
+        let ["", "ip4", host, "tcp", port, rest @ ..] = parts.as_slice() else {
+            anyhow::bail!("{multiaddr} is no IPv4 TCP address");
+        };
+        let relay = Self::to(format!("{host}:{port}").parse()?, line).await?;
+        let (address, rest) = (relay.address, rest.join("/"));
+        let near = format!("/ip4/{}/tcp/{}/{rest}", address.ip(), address.port());
+        Ok((relay, near))
+    }
+}
+
+impl Drop for SlowLine {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn relay(near: TcpStream, target: SocketAddr, line: Line) {
+    let Ok(far) = TcpStream::connect(target).await else {
+        return;
+    };
+    // Delay is what this is about; the kernel need not add to it.
+    let _ = (near.set_nodelay(true), far.set_nodelay(true));
+    let (near_read, near_write) = near.into_split();
+    let (far_read, far_write) = far.into_split();
+    tokio::join!(
+        direction(near_read, far_write, line),
+        direction(far_read, near_write, line)
+    );
+}
+
+async fn direction(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: Line) {
+    let (sender, mut pieces) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
+    let read = async move {
+        let dice = Dice::default();
+        let mut buffer = vec![0; PIECE];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            let lost = dice.roll() % 1000 < line.lost_per_mille;
+            let late = if lost { line.round_trip } else { Duration::ZERO };
+            let due = Instant::now() + line.round_trip / 2 + late;
+            let piece = buffer.get(..read).unwrap_or_default().to_vec();
+            if sender.send((due, piece)).await.is_err() {
+                return;
+            }
+        }
+    };
+    let write = async move {
+        while let Some((due, piece)) = pieces.recv().await {
+            // In order: what is behind a late piece waits too.
+            tokio::time::sleep_until(due).await;
+            if to.write_all(&piece).await.is_err() {
+                return;
+            }
+        }
+        let _ = to.shutdown().await;
+    };
+    tokio::join!(read, write);
+}
+
+/// The same bad luck in every run.
+#[derive(Default)]
+struct Dice(AtomicU64);
+
+impl Dice {
+    fn roll(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut word = self.0.fetch_add(STEP, Ordering::Relaxed);
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word ^ (word >> 31)
+    }
+}

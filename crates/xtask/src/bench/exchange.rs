@@ -1,0 +1,283 @@
+//! Moving a file between two nodes, beside Kubo doing the same.
+//!
+//! Four pairs move the same blocks: node to node, from Kubo, to Kubo, and Kubo to Kubo, which the
+//! others are compared with. Every receiver is new in every round, has everything on its disk and
+//! pinned at the end, and nothing counts before the two are connected.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use cidcast_testkit::{Kubo, KuboDaemon, Line, SlowLine, command};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::bar::{Bar, Measured};
+use super::{Options, clip, scratch};
+use crate::program::Program;
+use crate::test::peers;
+
+/// One kind of transfer.
+struct Case {
+    /// Bytes of a block.
+    block: u64,
+    /// One part of so many of the megabytes is moved: Kubo needs half a minute for 200 MB of the
+    /// smallest blocks.
+    part: u64,
+    bar: f64,
+    round_trip: Duration,
+    what: [&'static str; 3],
+}
+
+const CASES: [Case; 4] = [
+    Case {
+        block: 1 << 20,
+        part: 1,
+        bar: 1.5,
+        round_trip: Duration::ZERO,
+        what: [
+            "1 MiB blocks, node to node",
+            "1 MiB blocks, from Kubo",
+            "1 MiB blocks, to Kubo",
+        ],
+    },
+    Case {
+        block: 256 << 10,
+        part: 1,
+        bar: 1.5,
+        round_trip: Duration::ZERO,
+        what: [
+            "256 KiB blocks, node to node",
+            "256 KiB blocks, from Kubo",
+            "256 KiB blocks, to Kubo",
+        ],
+    },
+    Case {
+        block: 16 << 10,
+        part: 8,
+        bar: 5.0,
+        round_trip: Duration::ZERO,
+        what: [
+            "16 KiB blocks, node to node",
+            "16 KiB blocks, from Kubo",
+            "16 KiB blocks, to Kubo",
+        ],
+    },
+    Case {
+        block: 1 << 20,
+        part: 2,
+        bar: 1.5,
+        round_trip: Duration::from_millis(50),
+        what: [
+            "1 MiB at 50 ms, node to node",
+            "1 MiB at 50 ms, from Kubo",
+            "1 MiB at 50 ms, to Kubo",
+        ],
+    },
+];
+/// Without a block for this long, a transfer has stalled.
+const STALL: Duration = Duration::from_secs(5);
+
+pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
+    let Some(ipfs) = peers::kubo()? else {
+        bail!("`bench exchange` compares with Kubo: set IPFS_BIN to its `ipfs` or put that on PATH");
+    };
+    let bench = Bench {
+        runtime: Runtime::new()?,
+        transfer: built.join("examples/transfer"),
+        ipfs,
+    };
+    let mut measured = Vec::new();
+    for case in &CASES {
+        println!("{} KiB blocks, {:?} added", case.block >> 10, case.round_trip);
+        let of = bench.case(options, case)?;
+        measured.extend(case.what.into_iter().zip(of).map(|(what, ratios)| Measured {
+            what,
+            beside: "Kubo to Kubo",
+            bar: Bar::AtLeast(case.bar),
+            ratios,
+        }));
+    }
+    Ok(measured)
+}
+
+struct Bench {
+    runtime: Runtime,
+    transfer: PathBuf,
+    ipfs: PathBuf,
+}
+
+/// A file of random bytes that a Kubo has and can be asked for, and a node of ours too.
+struct Sources {
+    _folder: TempDir,
+    kubo: Running,
+    node: Serving,
+    root: String,
+    bytes: u64,
+}
+
+/// A Kubo with its repository.
+struct Running {
+    _repo: Kubo,
+    daemon: KuboDaemon,
+}
+
+impl Bench {
+    /// The three ratios of each round.
+    fn case(&self, options: &Options, case: &Case) -> Result<[Vec<f64>; 3]> {
+        let bytes = options.megabytes * 1_000_000 / case.part;
+        let sources = self.sources(case.block, bytes)?;
+        let line = (case.round_trip > Duration::ZERO).then_some(Line {
+            round_trip: case.round_trip,
+            lost_per_mille: 0,
+        });
+        let kubo = self.runtime.block_on(sources.kubo.daemon.address())?;
+        let mut ratios = [Vec::new(), Vec::new(), Vec::new()];
+        for round in 0..options.rounds {
+            let mut speeds = [0.0; 4];
+            // Who goes first changes from round to round.
+            for turn in 0..speeds.len() {
+                let pair = (turn + usize::try_from(round)?) % speeds.len();
+                let seconds = match pair {
+                    0 => self.to_node(&sources.node.address, &sources, line)?,
+                    1 => self.to_node(&kubo, &sources, line)?,
+                    2 => self.to_kubo(&sources.node.address, &sources, line)?,
+                    _ => self.to_kubo(&kubo, &sources, line)?,
+                };
+                if let Some(speed) = speeds.get_mut(pair) {
+                    *speed = megabytes_per_second(sources.bytes, seconds);
+                }
+            }
+            let [node, from, to, kubo] = speeds;
+            println!(
+                "round {} of {}: node to node {node:.0}, from Kubo {from:.0}, to Kubo {to:.0} beside \
+                 {kubo:.0} MB/s of Kubo to Kubo",
+                round + 1,
+                options.rounds
+            );
+            for (ratios, speed) in ratios.iter_mut().zip([node, from, to]) {
+                ratios.push(speed / kubo);
+            }
+        }
+        Ok(ratios)
+    }
+
+    fn sources(&self, block: u64, bytes: u64) -> Result<Sources> {
+        let folder = scratch()?;
+        let file = folder.path().join("random.bin");
+        clip::random(&file, bytes)?;
+        let (repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
+        let file = file.to_string_lossy();
+        let chunker = format!("--chunker=size-{block}");
+        let added = repo.run(&["add", "-Q", "--cid-version=1", "--raw-leaves", &chunker, &file])?;
+        let root = added.trim().to_owned();
+        let car = folder.path().join("random.car");
+        repo.export(&root, &car)?;
+        let node = Serving::start(&self.transfer, &folder.path().join("node"), &car)?;
+        ensure!(node.root == root, "the CAR file's root is {}", node.root);
+        Ok(Sources {
+            _folder: folder,
+            kubo: Running {
+                _repo: repo,
+                daemon,
+            },
+            node,
+            root,
+            bytes,
+        })
+    }
+
+    fn kubo(&self, repo: &Path) -> Result<(Kubo, KuboDaemon)> {
+        let kubo = Kubo::of(&self.ipfs, repo)?.context("this Kubo is too old")?;
+        let daemon = self.runtime.block_on(kubo.online())?;
+        Ok((kubo, daemon))
+    }
+
+    /// Seconds until a new node of ours has everything.
+    fn to_node(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<f64> {
+        let folder = scratch()?;
+        let (_line, from) = self.through(from, line)?;
+        rustix::fs::sync();
+        let said = Program::new(&self.transfer)
+            .arg("fetch")
+            .arg(folder.path().join("store"))
+            .args([from.as_str(), &sources.root])
+            .output()?;
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let [seconds, bytes, gap] = words.as_slice() else {
+            bail!("transfer said {said:?}");
+        };
+        let bytes: u64 = bytes.parse()?;
+        ensure!(bytes >= sources.bytes, "only {bytes} bytes arrived");
+        let gap = Duration::from_millis(gap.parse()?);
+        ensure!(gap < STALL, "nothing arrived for {gap:?}");
+        Ok(seconds.parse()?)
+    }
+
+    /// Seconds until a new Kubo has everything pinned.
+    fn to_kubo(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<f64> {
+        let folder = scratch()?;
+        let (_line, from) = self.through(from, line)?;
+        let (_repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
+        let connect = daemon.rpc(&format!("swarm/connect?arg={from}"));
+        self.runtime.block_on(connect)?;
+        rustix::fs::sync();
+        let begin = Instant::now();
+        let pin = daemon.rpc(&format!("pin/add?arg={}", sources.root));
+        self.runtime.block_on(pin)?;
+        Ok(begin.elapsed().as_secs_f64())
+    }
+
+    fn through(&self, address: &str, line: Option<Line>) -> Result<(Option<SlowLine>, String)> {
+        let Some(line) = line else {
+            return Ok((None, address.to_owned()));
+        };
+        let (relay, near) = self.runtime.block_on(SlowLine::to_node(address, line))?;
+        Ok((Some(relay), near))
+    }
+}
+
+fn megabytes_per_second(bytes: u64, seconds: f64) -> f64 {
+    bytes as f64 / 1e6 / seconds
+}
+
+/// A node of ours that gives blocks. Ends when its standard input is closed.
+struct Serving {
+    child: Child,
+    input: Option<ChildStdin>,
+    root: String,
+    address: String,
+}
+
+impl Serving {
+    fn start(transfer: &Path, store: &Path, car: &Path) -> Result<Self> {
+        let mut child = command(transfer)
+            .arg("serve")
+            .arg(store)
+            .arg(car)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().context("no output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let (root, address) = line.trim().split_once(' ').context("transfer did not start")?;
+        let (root, address) = (root.to_owned(), address.to_owned());
+        Ok(Self {
+            child,
+            input,
+            root,
+            address,
+        })
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
