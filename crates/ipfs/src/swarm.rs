@@ -14,6 +14,7 @@ mod address;
 mod bootstrap;
 mod error;
 mod key;
+mod withdraw;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +32,10 @@ use tokio_util::sync::DropGuard;
 pub use address::{AddressError, check_bootstrap, check_listen};
 pub use error::{ConnectError, StartError, StopTimeout, SwarmFault};
 pub use key::KeyError;
+
+pub(crate) use address::{dialable, peer as parse_peer};
+pub(crate) use key::load_or_create as load_or_create_key;
+pub(crate) use withdraw::Withdrawals;
 
 /// QUIC connections without any packet for this long are gone (milliseconds).
 const QUIC_IDLE_MILLIS: u32 = 30_000;
@@ -88,6 +93,7 @@ pub struct Swarm {
     tasks: Shutdown,
     _end_with_me: DropGuard,
     stop_deadline: Duration,
+    withdrawals: Withdrawals,
 }
 
 impl Swarm {
@@ -124,7 +130,10 @@ impl Swarm {
         tasks: Shutdown,
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
-        let ipfs = build(key, alive).await.map_err(StartError::Swarm)?;
+        let withdrawals = Withdrawals::default();
+        let ipfs = build(key, alive, withdrawals.clone())
+            .await
+            .map_err(StartError::Swarm)?;
         let mut swarm = Self {
             ipfs,
             peer: key.public().to_peer_id(),
@@ -133,6 +142,7 @@ impl Swarm {
             _end_with_me: tasks.token().clone().drop_guard(),
             tasks,
             stop_deadline: settings.stop_deadline,
+            withdrawals,
         };
         let deadline = Instant::now() + settings.start_deadline;
         for (address, name) in listen.into_iter().zip(&settings.listen) {
@@ -173,6 +183,15 @@ impl Swarm {
             _ => address.with(Protocol::P2p(self.peer)).to_string(),
         };
         bound.into_iter().map(with_peer).collect()
+    }
+
+    /// What the parts of this crate that fetch, provide and name run on.
+    pub(crate) fn ipfs(&self) -> &Ipfs {
+        &self.ipfs
+    }
+
+    pub(crate) fn withdrawals(&self) -> &Withdrawals {
+        &self.withdrawals
     }
 
     /// How many peers are connected.
@@ -226,7 +245,7 @@ impl Swarm {
     }
 }
 
-async fn dial(ipfs: &Ipfs, address: &str, deadline: Duration) -> Result<(), ConnectError> {
+pub(crate) async fn dial(ipfs: &Ipfs, address: &str, deadline: Duration) -> Result<(), ConnectError> {
     let dialled = address::dialable(address).await?;
     let failed = |source| ConnectError::Dial {
         address: address.to_owned(),
@@ -261,7 +280,11 @@ impl std::fmt::Debug for Swarm {
     }
 }
 
-async fn build(key: &Keypair, alive: oneshot::Sender<()>) -> Result<Ipfs, SwarmFault> {
+async fn build(
+    key: &Keypair,
+    alive: oneshot::Sender<()>,
+    withdrawals: Withdrawals,
+) -> Result<Ipfs, SwarmFault> {
     let identify = IdentifyConfiguration {
         agent_version: concat!("cidcast/", env!("CARGO_PKG_VERSION")).to_owned(),
         ..IdentifyConfiguration::default()
@@ -293,8 +316,14 @@ async fn build(key: &Keypair, alive: oneshot::Sender<()>) -> Result<Ipfs, SwarmF
         })
         .set_idle_connection_timeout(IDLE_SECONDS)
         // The callback lives as long as the swarm task: what it holds is dropped with the sockets.
-        .swarm_events(move |_, _| {
+        .swarm_events(move |swarm, _| {
             let _ = &alive;
+            let dht = swarm.behaviour_mut().kademlia.as_mut();
+            if let Some(dht) = dht {
+                for key in withdrawals.take() {
+                    dht.stop_providing(&key);
+                }
+            }
         })
         .start()
         .await

@@ -66,7 +66,7 @@ pub(super) fn parse_listen(addresses: &[String]) -> Result<Vec<Multiaddr>, Addre
 }
 
 /// `address` with its name, if it has one, replaced by an IP address.
-pub(super) async fn dialable(address: &str) -> Result<Multiaddr, AddressError> {
+pub(crate) async fn dialable(address: &str) -> Result<Multiaddr, AddressError> {
     let (_, parsed) = peer(address)?;
     let (name, family): (_, fn(&IpAddr) -> bool) = match parsed.iter().next() {
         Some(Protocol::Dns(name)) => (name, |_| true),
@@ -120,7 +120,7 @@ fn listen(address: &str) -> Result<Multiaddr, AddressError> {
     }
 }
 
-pub(super) fn peer(address: &str) -> Result<(PeerId, Multiaddr), AddressError> {
+pub(crate) fn peer(address: &str) -> Result<(PeerId, Multiaddr), AddressError> {
     let parsed = parse(address)?;
     match parsed.iter().last() {
         Some(Protocol::P2p(peer)) => Ok((peer, parsed)),
