@@ -20,8 +20,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cidcast_exchange::Behaviour as Exchange;
 use cidcast_runtime::Shutdown;
-use rust_ipfs::builder::DefaultIpfsBuilder;
+use rust_ipfs::builder::IpfsBuilder;
 use rust_ipfs::p2p::{IdentifyConfiguration, PubsubConfig};
 use rust_ipfs::{Ipfs, Keypair, ListenerId, Multiaddr, PeerId, Protocol, ping};
 use tokio::sync::oneshot;
@@ -91,12 +92,17 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// Starts the swarm and waits until every listener is open.
+    /// Starts the swarm and waits until every listener is open. With an `exchange`, peers give each
+    /// other blocks through it; without one, the node speaks no Bitswap.
     ///
     /// # Errors
     ///
     /// [`StartError`]; nothing is left running.
-    pub async fn start(settings: SwarmSettings, shutdown: &Shutdown) -> Result<Self, StartError> {
+    pub async fn start(
+        settings: SwarmSettings,
+        exchange: Option<Exchange>,
+        shutdown: &Shutdown,
+    ) -> Result<Self, StartError> {
         let listen = address::parse_listen(&settings.listen)?;
         let bootstrap = bootstrap::parse(&settings.bootstrap)?;
         let key = key::load_or_create(&settings.key_file)?;
@@ -105,7 +111,7 @@ impl Swarm {
             // Asked first: opening under a token that is cancelled already fails in its own words.
             biased;
             () = shutdown.triggered() => return Err(StartError::Interrupted),
-            opened = Self::open(&settings, &key, listen, tasks) => opened?,
+            opened = Self::open(&settings, &key, listen, exchange, tasks) => opened?,
         };
         for peer in bootstrap {
             let kept = bootstrap::keep(swarm.ipfs.clone(), peer, settings.bootstrap_retry);
@@ -121,10 +127,13 @@ impl Swarm {
         settings: &SwarmSettings,
         key: &Keypair,
         listen: Vec<Multiaddr>,
+        exchange: Option<Exchange>,
         tasks: Shutdown,
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
-        let ipfs = build(key, alive).await.map_err(StartError::Swarm)?;
+        let ipfs = build(key, exchange, alive)
+            .await
+            .map_err(StartError::Swarm)?;
         let mut swarm = Self {
             ipfs,
             peer: key.public().to_peer_id(),
@@ -261,7 +270,11 @@ impl std::fmt::Debug for Swarm {
     }
 }
 
-async fn build(key: &Keypair, alive: oneshot::Sender<()>) -> Result<Ipfs, SwarmFault> {
+async fn build(
+    key: &Keypair,
+    exchange: Option<Exchange>,
+    alive: oneshot::Sender<()>,
+) -> Result<Ipfs, SwarmFault> {
     let identify = IdentifyConfiguration {
         agent_version: concat!("cidcast/", env!("CARGO_PKG_VERSION")).to_owned(),
         ..IdentifyConfiguration::default()
@@ -270,8 +283,12 @@ async fn build(key: &Keypair, alive: oneshot::Sender<()>) -> Result<Ipfs, SwarmF
         max_transmit_size: MAX_GOSSIP_BYTES,
         ..PubsubConfig::default()
     };
-    DefaultIpfsBuilder::with_keypair(key)
-        .map_err(|error| SwarmFault(error.into()))?
+    let mut builder =
+        IpfsBuilder::<Exchange>::with_keypair(key).map_err(|error| SwarmFault(error.into()))?;
+    if let Some(exchange) = exchange {
+        builder = builder.with_custom_behaviour(|_| Ok(exchange));
+    }
+    builder
         .enable_tcp()
         .enable_quic_with_config(|mut quic| {
             quic.max_idle_timeout = QUIC_IDLE_MILLIS;
