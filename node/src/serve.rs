@@ -1,8 +1,8 @@
 //! One running node: everything is started here, in order, and stopped in the opposite order.
 //!
-//! Start: data directory and its lock → catalog → store → tools → sockets bound → swarm → ingest →
-//! listeners answer → `run.json`. Stop: no new requests → workers drained → swarm closed → catalog
-//! and store closed; each step has a deadline.
+//! Start: data directory and its lock → catalog → store → tools → sockets bound → exchange and swarm →
+//! ingest → listeners answer → `run.json`. Stop: no new requests → workers drained → exchange and
+//! swarm closed → catalog and store closed; each step has a deadline.
 
 mod listener;
 mod lock;
@@ -34,6 +34,7 @@ pub(crate) struct Running {
     catalog: Catalog,
     store: Store,
     swarm: Swarm,
+    exchange_tasks: Shutdown,
     ingest: Ingest,
     /// The listeners, their connections and event streams.
     intake: Shutdown,

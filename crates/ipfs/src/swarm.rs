@@ -21,8 +21,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cidcast_exchange::Behaviour as Exchange;
 use cidcast_runtime::Shutdown;
-use rust_ipfs::builder::DefaultIpfsBuilder;
+use rust_ipfs::builder::IpfsBuilder;
 use rust_ipfs::p2p::{IdentifyConfiguration, PubsubConfig};
 use rust_ipfs::{Ipfs, Keypair, ListenerId, Multiaddr, PeerId, Protocol, ping};
 use tokio::sync::oneshot;
@@ -97,12 +98,17 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// Starts the swarm and waits until every listener is open.
+    /// Starts the swarm and waits until every listener is open. With an `exchange`, peers give each
+    /// other blocks through it; without one, the node speaks no Bitswap.
     ///
     /// # Errors
     ///
     /// [`StartError`]; nothing is left running.
-    pub async fn start(settings: SwarmSettings, shutdown: &Shutdown) -> Result<Self, StartError> {
+    pub async fn start(
+        settings: SwarmSettings,
+        exchange: Option<Exchange>,
+        shutdown: &Shutdown,
+    ) -> Result<Self, StartError> {
         let listen = address::parse_listen(&settings.listen)?;
         let bootstrap = bootstrap::parse(&settings.bootstrap)?;
         let key = key::load_or_create(&settings.key_file)?;
@@ -111,7 +117,7 @@ impl Swarm {
             // Asked first: opening under a token that is cancelled already fails in its own words.
             biased;
             () = shutdown.triggered() => return Err(StartError::Interrupted),
-            opened = Self::open(&settings, &key, listen, tasks) => opened?,
+            opened = Self::open(&settings, &key, listen, exchange, tasks) => opened?,
         };
         for peer in bootstrap {
             let kept = bootstrap::keep(swarm.ipfs.clone(), peer, settings.bootstrap_retry);
@@ -127,11 +133,12 @@ impl Swarm {
         settings: &SwarmSettings,
         key: &Keypair,
         listen: Vec<Multiaddr>,
+        exchange: Option<Exchange>,
         tasks: Shutdown,
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
         let withdrawals = Withdrawals::default();
-        let ipfs = build(key, alive, withdrawals.clone())
+        let ipfs = build(key, exchange, withdrawals.clone(), alive)
             .await
             .map_err(StartError::Swarm)?;
         let mut swarm = Self {
@@ -282,8 +289,9 @@ impl std::fmt::Debug for Swarm {
 
 async fn build(
     key: &Keypair,
-    alive: oneshot::Sender<()>,
+    exchange: Option<Exchange>,
     withdrawals: Withdrawals,
+    alive: oneshot::Sender<()>,
 ) -> Result<Ipfs, SwarmFault> {
     let identify = IdentifyConfiguration {
         agent_version: concat!("cidcast/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -293,8 +301,12 @@ async fn build(
         max_transmit_size: MAX_GOSSIP_BYTES,
         ..PubsubConfig::default()
     };
-    DefaultIpfsBuilder::with_keypair(key)
-        .map_err(|error| SwarmFault(error.into()))?
+    let mut builder =
+        IpfsBuilder::<Exchange>::with_keypair(key).map_err(|error| SwarmFault(error.into()))?;
+    if let Some(exchange) = exchange {
+        builder = builder.with_custom_behaviour(|_| Ok(exchange));
+    }
+    builder
         .enable_tcp()
         .enable_quic_with_config(|mut quic| {
             quic.max_idle_timeout = QUIC_IDLE_MILLIS;

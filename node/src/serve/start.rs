@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cidcast_catalog::Catalog;
+use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_gateway::{Access, StaticSite};
 use cidcast_ingest::{Ingest, Parties};
 use cidcast_ipfs::Blocks;
@@ -32,6 +33,9 @@ struct Core {
     store: Store,
     blocks: Blocks,
     swarm: Swarm,
+    exchange: Exchange,
+    /// The exchange's own: it ends after the write path and before the store.
+    exchange_tasks: Shutdown,
     ingest: Ingest,
     encoder: String,
 }
@@ -59,6 +63,7 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         catalog,
         store,
         swarm,
+        exchange_tasks,
         ingest,
         ..
     } = core;
@@ -66,6 +71,7 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         catalog,
         store,
         swarm,
+        exchange_tasks,
         ingest,
         intake,
         data_dir,
@@ -90,7 +96,15 @@ async fn open(
         api: bind("api.listen", config.api.listen).await?,
         gateway: bind("gateway.listen", config.gateway.listen).await?,
     };
-    let swarm = Swarm::start(settings::swarm(config, data_dir), shutdown).await?;
+    let exchange_tasks = shutdown.child();
+    let (exchange, behaviour) = Exchange::start(
+        store.clone(),
+        ExchangeSettings::default(),
+        registry,
+        &exchange_tasks,
+    );
+    let swarm = settings::swarm(config, data_dir);
+    let swarm = Swarm::start(swarm, Some(behaviour), shutdown).await?;
     let encoder = tools.encoder().to_owned();
     let parties = Parties {
         catalog: catalog.clone(),
@@ -113,6 +127,8 @@ async fn open(
             store,
             blocks,
             swarm,
+            exchange,
+            exchange_tasks,
             ingest,
             encoder,
         },
