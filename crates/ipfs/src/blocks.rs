@@ -128,9 +128,8 @@ impl Blocks {
         }
     }
 
-    /// A view for somebody who reads what is below `root`, over the network where it is missing.
-    /// Without a network it is the plain view for those who are trusted, and none for strangers:
-    /// the caller then has to know what it may show.
+    /// A view for somebody who reads what is below `root`, over the network where it is missing;
+    /// none without a network.
     pub fn visit(&self, root: &Cid, trust: Trust) -> Option<Self> {
         let network = self.network.clone()?;
         let begin = || network.fed(Class::Playback, *root);
@@ -146,10 +145,15 @@ impl Blocks {
         })
     }
 
+    /// Whether this is the view of a visit.
+    pub fn is_visit(&self) -> bool {
+        self.visit.is_some()
+    }
+
     /// Whether strangers gave this block to a visit, so that anyone may have it.
     pub fn is_strangers(&self, cid: &Cid) -> bool {
         let network = self.network.as_ref();
-        network.is_some_and(|network| network.visits().is_strangers(cid))
+        network.is_some_and(|network| network.visits().is_strangers(cid, None))
     }
 
     /// The bytes of a block. Not re-hashed: blocks are checked when they arrive.
@@ -196,7 +200,7 @@ impl Blocks {
             Trust::Trusted => true,
             Trust::Stranger => match self.audience(cid).await? {
                 Some(audience) => audience == Audience::Anyone,
-                None => view.network.visits().is_strangers(cid),
+                None => view.network.visits().is_strangers(cid, Some(&view.visit)),
             },
         };
         if is_allowed {

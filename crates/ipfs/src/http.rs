@@ -19,7 +19,7 @@ const AGENT: &str = concat!("cidcast/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum HttpError {
+pub(crate) enum HttpError {
     /// The address cannot be asked.
     #[error("{url} is not a URL that can be asked; write it like https://router.example.org")]
     Url {

@@ -28,4 +28,5 @@ pub mod unixfs;
 mod visit;
 
 pub use blocks::{BlockError, Blocks, Trust};
+pub use cidcast_exchange::{Class, WantError};
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};

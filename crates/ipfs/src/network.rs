@@ -1,5 +1,6 @@
 //! Everything that gets blocks from elsewhere, as one handle.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use rust_ipfs::{DhtMode, Ipfs};
 use crate::fetch::{Fetch, FetchSettings};
 use crate::http::HttpClient;
 use crate::sources::{Fed, Services, Sources};
-use crate::swarm::{AddressError, Swarm, check_bootstrap};
+use crate::swarm::{AddressError, Swarm, parse_peer};
 use crate::visit::Visits;
 
 /// What part this node takes in the DHT.
@@ -163,16 +164,20 @@ impl Network {
         Ok(network)
     }
 
-    /// The cluster members that are dialled first for what is not here: multiaddresses that end in
-    /// `/p2p/…`.
+    /// The cluster members, by their multiaddresses, which end in `/p2p/…`. They are dialled first
+    /// for what is not here, are given blocks whose audience is members, and what they give is
+    /// not shown to strangers. Replaces all of them.
     ///
     /// # Errors
     ///
     /// [`AddressError`] for the first one that is not usable; nothing is changed.
     pub fn set_members(&self, addresses: Vec<String>) -> Result<(), AddressError> {
-        for address in &addresses {
-            check_bootstrap(address)?;
-        }
+        let parsed = addresses.iter().map(|address| parse_peer(address));
+        let members: HashSet<PeerId> = parsed
+            .map(|parsed| parsed.map(|(peer, _)| peer))
+            .collect::<Result<_, _>>()?;
+        self.inner.visits.set_members(members.clone());
+        self.inner.exchange.set_members(members);
         self.inner.sources.set_members(addresses);
         Ok(())
     }
@@ -220,10 +225,6 @@ impl Network {
         &self.inner.settings.routers
     }
 
-    /// This node's peer id.
-    pub(crate) fn own_id(&self) -> PeerId {
-        self.inner.ipfs.keypair().public().to_peer_id()
-    }
 }
 
 impl fmt::Debug for Network {

@@ -11,7 +11,6 @@
 mod rotation;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
 use cid::Cid;

@@ -253,7 +253,7 @@ impl Swarm {
 }
 
 pub(crate) async fn dial(ipfs: &Ipfs, address: &str, deadline: Duration) -> Result<(), ConnectError> {
-    let dialled = address::dialable(address).await?;
+    let dialled = dialable(address).await?;
     let failed = |source| ConnectError::Dial {
         address: address.to_owned(),
         source,

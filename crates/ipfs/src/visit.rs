@@ -84,10 +84,12 @@ impl Visits {
         locked(&self.table).members = members;
     }
 
-    /// Whether a visit brought this block, and only strangers gave to that visit.
-    pub(crate) fn is_strangers(&self, cid: &Cid) -> bool {
+    /// Whether a visit brought this block, and only strangers gave to that visit. `own` is looked
+    /// at also when it is not kept any more.
+    pub(crate) fn is_strangers(&self, cid: &Cid, own: Option<&Visit>) -> bool {
         let table = locked(&self.table);
-        let mut brought = table.visits.values().filter(|visit| visit.brought(cid));
+        let visits = table.visits.values().map(|visit| &**visit).chain(own);
+        let mut brought = visits.filter(|visit| visit.brought(cid));
         brought.any(|visit| {
             let from = visit.fed.session().progress().from;
             !from.iter().any(|(peer, _)| table.members.contains(peer))

@@ -13,8 +13,7 @@ use cid::multihash::Multihash;
 use cidcast_store::{LinksError, links};
 
 use super::order;
-use crate::unixfs::DAG_PB;
-use crate::unixfs::node::Node;
+use crate::unixfs::{DAG_PB, Node};
 
 /// Links that may wait; a hostile DAG of many wide blocks ends here. One takes about 150 bytes.
 const MAX_WAITING: usize = 2_000_000;
