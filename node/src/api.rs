@@ -23,6 +23,7 @@ mod links;
 mod metrics;
 mod node;
 mod origin;
+mod peers;
 mod pins;
 mod problem;
 mod receive;
@@ -39,7 +40,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use axum::{Extension, Router};
 use cidcast_catalog::Catalog;
+use cidcast_exchange::Exchange;
 use cidcast_ingest::Ingest;
+use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::Shutdown;
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
@@ -57,6 +60,7 @@ pub(crate) use links::Gateway;
 pub(crate) use metrics::Metrics;
 pub(crate) use node::{NodeView, StoreView};
 pub(crate) use origin::Site;
+pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
 pub(crate) use pins::{PinList, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
 pub(crate) use store::{Imported, VerifyView};
@@ -67,6 +71,8 @@ pub(crate) struct Api {
     pub(crate) ingest: Ingest,
     pub(crate) catalog: Catalog,
     pub(crate) store: Store,
+    pub(crate) swarm: SwarmHandle,
+    pub(crate) exchange: Exchange,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
     pub(crate) shutdown: Shutdown,
@@ -138,6 +144,7 @@ fn described(rules: &Rules) -> OpenApiRouter<Shared> {
         .merge(with_scope(quick(readable()), Scope::Read))
         .merge(with_scope(quick(writable()), Scope::Write))
         .merge(with_scope(sending(), Scope::Write))
+        .merge(with_scope(quick(connections()), Scope::Admin))
         .merge(with_scope(administrative(), Scope::Admin))
         .merge(quick(open()))
         .route_layer(from_fn(metrics::note_route))
@@ -159,6 +166,7 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::show))
         .routes(routes!(jobs::list))
         .routes(routes!(pins::list))
+        .routes(routes!(peers::list))
         .routes(routes!(events::stream))
         .routes(routes!(node::show))
         .routes(routes!(metrics::show))
@@ -185,6 +193,14 @@ fn sending() -> OpenApiRouter<Shared> {
         .routes(routes!(tus::append))
         .routes(routes!(tus::overridden))
         .layer(DefaultBodyLimit::disable())
+}
+
+/// Makes this node talk to addresses of the caller's choice.
+fn connections() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(peers::connect))
+        .routes(routes!(peers::disconnect))
+        .routes(routes!(peers::ping))
 }
 
 /// Long work over the whole store.

@@ -11,6 +11,7 @@ mod configuration;
 mod doctor;
 mod failure;
 mod output;
+mod peer;
 mod pin;
 mod run;
 mod store;
@@ -86,6 +87,7 @@ async fn with_client(context: &Context, command: Command) -> Result<ExitCode, Fa
         Command::Asset(command) => asset::run(context, command).await,
         Command::Pin(command) => pin::run(context, command).await,
         Command::Store(command) => store::run(context, command).await,
+        Command::Peer(command) => peer::run(context, command).await,
         Command::Doctor => doctor::run(context).await,
         Command::Serve(_)
         | Command::Completions { .. }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use check::{check, dns_server};
 pub(crate) use load::{ConfigError, from_environment, from_text};
 pub(crate) use sources::{DataDir, DataDirError, FirstRun, Locations, read, read_file};
-pub(crate) use units::{ByteSize, Span};
+pub(crate) use units::{ByteSize, Span, Switch};
 
 /// The file that documents every key, embedded so that a first run can leave a copy.
 pub(crate) const DOCUMENTED: &str = include_str!("../../config/cidcast.yaml");
@@ -102,8 +102,27 @@ pub(crate) struct Gateway {
 pub(crate) struct Swarm {
     /// Multiaddresses to listen on.
     pub(crate) listen: Vec<String>,
-    /// Multiaddresses of peers to join, with `/p2p/…`. None: nothing leaves this machine unasked.
+    /// Multiaddresses of peers to join, with `/p2p/…`, or `ipfs`. None: nothing leaves this machine
+    /// unasked.
     pub(crate) bootstrap: Vec<String>,
+    /// Multiaddresses under which others reach this node, besides those that it finds itself.
+    pub(crate) announce: Vec<String>,
+    /// Multiaddresses of relays, with `/p2p/…`, through which others may reach this node.
+    pub(crate) relays: Vec<String>,
+    /// Find nodes in the local network.
+    pub(crate) mdns: Switch,
+    /// Learn from connected peers whether this node can be reached.
+    pub(crate) autonat: Switch,
+    /// Ask the router to forward the listening ports.
+    pub(crate) upnp: Switch,
+    /// Let others be reached through this node.
+    pub(crate) relay_server: Switch,
+    /// Key of a private network; none: the open network.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Connections at a time.
+    pub(crate) max_connections: u32,
+    /// Connections at a time with one peer.
+    pub(crate) max_connections_per_peer: u32,
 }
 
 /// Where content comes from that is not here, and who is told what is.
@@ -268,6 +287,15 @@ impl Default for Swarm {
                 "/ip4/0.0.0.0/udp/4747/quic-v1".into(),
             ],
             bootstrap: Vec::new(),
+            announce: Vec::new(),
+            relays: Vec::new(),
+            mdns: Switch::Off,
+            autonat: Switch::On,
+            upnp: Switch::Off,
+            relay_server: Switch::Off,
+            key_file: None,
+            max_connections: 1024,
+            max_connections_per_peer: 8,
         }
     }
 }

@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Look into the block store; works with and without a running node
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Who is connected; connect to others
+    #[command(subcommand)]
+    Peer(PeerCommand),
     /// Check that everything a node needs is there
     Doctor,
     /// Bearer tokens for the API
@@ -224,6 +227,34 @@ pub(crate) enum StoreCommand {
         /// Name under which the roots are pinned
         #[arg(long, default_value = "import")]
         holder: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeerCommand {
+    /// List connected peers
+    Ls,
+    /// Connect to a peer and stay connected
+    Connect {
+        /// Multiaddress that ends in /p2p/<peer id>
+        #[arg(value_name = "MULTIADDR")]
+        address: String,
+    },
+    /// Close every connection with a peer
+    Disconnect {
+        /// Its peer id
+        #[arg(value_name = "PEER")]
+        peer: String,
+    },
+    /// Measure how long a peer takes to answer
+    Ping {
+        /// A connected peer's id, or a multiaddress to connect to first
+        #[arg(value_name = "PEER")]
+        peer: String,
+        /// How often
+        #[arg(long, short, value_name = "N", default_value_t = 4,
+            value_parser = clap::value_parser!(u8).range(1..=100))]
+        count: u8,
     },
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use cidcast_ipfs::check_service;
-use cidcast_ipfs::swarm::{check_bootstrap, check_listen};
+use cidcast_ipfs::swarm::{
+    AddressError, check_announce, check_bootstrap, check_listen, check_network_key, check_private,
+    check_relay,
+};
 
 use super::{Config, Token};
 
@@ -141,14 +144,52 @@ fn check_gateway(config: &Config, findings: &mut Findings) {
 }
 
 fn check_swarm(config: &Config, findings: &mut Findings) {
-    for address in &config.swarm.listen {
-        if let Err(problem) = check_listen(address) {
-            findings.unless(false, "swarm.listen", problem.to_string());
+    let swarm = &config.swarm;
+    check_each("swarm.listen", &swarm.listen, check_listen, findings);
+    check_each(
+        "swarm.bootstrap",
+        &swarm.bootstrap,
+        check_bootstrap,
+        findings,
+    );
+    check_each("swarm.announce", &swarm.announce, check_announce, findings);
+    check_each("swarm.relays", &swarm.relays, check_relay, findings);
+    if let Some(path) = &swarm.key_file {
+        if let Err(problem) = check_network_key(path) {
+            findings.unless(false, "swarm.key_file", problem.to_string());
+        }
+        match check_private(&swarm.listen, &swarm.bootstrap) {
+            Err(problem @ AddressError::OnlyQuic) => {
+                findings.unless(false, "swarm.listen", problem.to_string());
+            }
+            Err(problem @ AddressError::PublicFromPrivate) => {
+                findings.unless(false, "swarm.bootstrap", problem.to_string());
+            }
+            // Said above already.
+            Err(_) | Ok(()) => {}
         }
     }
-    for address in &config.swarm.bootstrap {
-        if let Err(problem) = check_bootstrap(address) {
-            findings.unless(false, "swarm.bootstrap", problem.to_string());
+    findings.unless(
+        swarm.max_connections >= 16,
+        "swarm.max_connections",
+        "must be at least 16, or the DHT finds nothing",
+    );
+    findings.unless(
+        (1..=swarm.max_connections).contains(&swarm.max_connections_per_peer),
+        "swarm.max_connections_per_peer",
+        "must be at least 1 and at most swarm.max_connections",
+    );
+}
+
+fn check_each(
+    key: &str,
+    addresses: &[String],
+    check: fn(&str) -> Result<(), AddressError>,
+    findings: &mut Findings,
+) {
+    for address in addresses {
+        if let Err(problem) = check(address) {
+            findings.unless(false, key, problem.to_string());
         }
     }
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
-use cidcast_ipfs::swarm::SwarmSettings;
+use cidcast_ipfs::swarm::{Limits, Service, SwarmSettings};
 use cidcast_media::plan::LadderSettings;
 use cidcast_runtime::Backoff;
 use cidcast_store::{Metrics, StoreSettings};
 use cidcast_transcode::{ProbeLimits, ToolSettings};
 use cidcast_types::Micros;
 
-use crate::config::{Config, DataDir, KeepSource};
+use crate::config::{Config, DataDir, KeepSource, Switch};
 
 /// A full disk or a killed encoder: soon at first, then patiently, for about two hours.
 const RETRY: Backoff = Backoff {
@@ -38,9 +38,25 @@ pub(super) fn store(metrics: Metrics) -> StoreSettings {
 }
 
 pub(super) fn swarm(config: &Config, data_dir: &DataDir) -> SwarmSettings {
+    let swarm = &config.swarm;
+    let switches = [
+        (swarm.mdns, Service::Mdns),
+        (swarm.autonat, Service::AutoNat),
+        (swarm.upnp, Service::Upnp),
+        (swarm.relay_server, Service::RelayServer),
+    ];
+    let on = |(switch, service)| (switch == Switch::On).then_some(service);
     SwarmSettings {
-        listen: config.swarm.listen.clone(),
-        bootstrap: config.swarm.bootstrap.clone(),
+        network_key_file: swarm.key_file.clone(),
+        listen: swarm.listen.clone(),
+        announce: swarm.announce.clone(),
+        bootstrap: swarm.bootstrap.clone(),
+        relays: swarm.relays.clone(),
+        services: switches.into_iter().filter_map(on).collect(),
+        limits: Limits {
+            connections: swarm.max_connections,
+            per_peer: swarm.max_connections_per_peer,
+        },
         ..SwarmSettings::new(data_dir.swarm_key_file())
     }
 }

@@ -183,6 +183,8 @@ fn listen(
         ingest: core.ingest.clone(),
         catalog: core.catalog.clone(),
         store: core.store.clone(),
+        swarm: core.swarm.handle(),
+        exchange: core.exchange.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),
         shutdown: intake.clone(),

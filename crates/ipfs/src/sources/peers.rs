@@ -116,9 +116,6 @@ impl Sources {
 
     async fn dial_address(&self, address: String) -> Option<PeerId> {
         let (peer, _) = swarm::parse_peer(&address).ok()?;
-        if self.ipfs().is_connected(peer).await.unwrap_or_default() {
-            return Some(peer);
-        }
         match swarm::dial(self.ipfs(), &address, DIAL).await {
             Ok(()) => Some(peer),
             Err(error) => {
@@ -160,7 +157,7 @@ async fn resolved(addresses: Vec<Multiaddr>, peer: PeerId) -> Vec<Multiaddr> {
         if !whole.ends_with(&suffix) {
             whole.push_str(&suffix);
         }
-        resolved.extend(swarm::dialable(&whole).await.ok());
+        resolved.extend(swarm::dialable(&whole).await.unwrap_or_default());
     }
     resolved
 }

@@ -119,7 +119,7 @@ async fn a_bootstrap_peer_is_met_again_after_it_was_away() {
     let addresses = listener.listen_addresses().await;
     let newcomer = SwarmSettings {
         bootstrap: addresses.clone(),
-        bootstrap_retry: Duration::from_millis(50),
+        retry: Duration::from_millis(50),
         ..settings(there.path(), &[])
     };
     let newcomer = Swarm::start(newcomer, None, &shutdown).await.unwrap();

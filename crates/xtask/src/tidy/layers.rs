@@ -20,8 +20,9 @@ const LAYERS: [&[&str]; 8] = [
 const DEVELOPMENT: [&str; 4] = ["testkit", "xtask", "stories", "fuzz"];
 
 /// Outside things, and the crates that may name each.
-const OUTSIDE: [(&str, &[&str]); 5] = [
+const OUTSIDE: [(&str, &[&str]); 6] = [
     ("rust-ipfs", &["ipfs"]),
+    ("connexa", &["ipfs"]),
     ("libp2p", &["exchange", "ipfs"]),
     ("rust-unixfs", &["ipfs"]),
     ("sqlx", &["catalog"]),
