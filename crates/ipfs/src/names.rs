@@ -37,11 +37,11 @@ use saved::{Folder, Saved};
 /// Names that lead to names: more than this is a circle.
 const MAX_HOPS: usize = 16;
 /// How long looking for one record may take. The DHT asks 20 peers, some of which are gone.
-const LOOKUP: Duration = Duration::from_secs(30);
+const LOOKUP: Duration = Duration::from_secs(20);
 /// How long is looked for an older record of one's own, when nothing is on disk.
-const OWN_LOOKUP: Duration = Duration::from_secs(10);
-/// How long sending one record may take.
-const SEND: Duration = Duration::from_secs(60);
+const OWN_LOOKUP: Duration = Duration::from_secs(8);
+/// How long sending one record may take: with the above, less than a request to the API.
+const SEND: Duration = Duration::from_secs(20);
 /// After a turn in which a record could not be sent.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Longest path that a name may stand for.
