@@ -8,10 +8,15 @@
     reason = "clippy knows the functions that tests call only inside a crate as tests"
 )]
 
+mod fetching;
 mod golden;
 mod kubo;
 mod malicious;
+mod naming;
 mod parts;
+mod peer;
 mod reading;
 mod recipes;
+mod services;
 mod swarm;
+mod visiting;
