@@ -249,11 +249,6 @@ impl Client {
         self.ready.iter().copied()
     }
 
-    /// Whether this peer has to be told something.
-    pub(crate) fn is_ready(&self, peer: &PeerId) -> bool {
-        self.ready.contains(peer)
-    }
-
     /// What sessions have to be told.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)

@@ -19,7 +19,7 @@ use libp2p::PeerId;
 use tokio::sync::mpsc;
 
 use crate::message::Message;
-pub use handler::Handler;
+pub(crate) use handler::Handler;
 
 /// Messages of one connection that wait for the worker. Two, so that one can be read while the
 /// other is looked at; each has 4 MiB at most.

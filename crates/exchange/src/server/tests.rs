@@ -45,7 +45,7 @@ fn serve(server: &mut Server, here: impl Fn(&Cid) -> bool) -> Option<(PeerId, Me
 #[test]
 fn the_most_urgent_is_answered_first() {
     let (mut server, peer) = (Server::new(LIMITS), PeerId::random());
-    let priorities = [3, 9, 1, 7];
+    let priorities = [3i32, 9, 1, 7];
     let wants = priorities.map(|p| entry(p.unsigned_abs(), Ask::Block, p));
     server.wants(peer, false, wants.to_vec());
     let job = server.next_job().unwrap();
