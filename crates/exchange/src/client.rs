@@ -187,12 +187,12 @@ impl Client {
         for claim in left {
             self.withdraw(claim);
         }
-        if let Some(party) = self.parties.remove(&session) {
-            // Wants that were parked here and that another session has too.
-            for (_, id) in party.parked {
-                self.enqueue(id);
-            }
+        // What another session wants too.
+        let of_it = |place| place == Place::Parked(session) || place == Place::Seeking(session);
+        for id in self.of_place(of_it) {
+            self.enqueue(id);
         }
+        self.parties.remove(&session);
     }
 
     /// A session has a peer that probably has what it wants.

@@ -107,7 +107,7 @@ async fn blocks_that_nobody_asked_for_are_not_stored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_for_every_message_is_fine() {
     let node = Node::start().await;
-    let content = blocks(600, 64);
+    let content = blocks(400, 64);
     node.put(&content);
     let mut peer = Raw::reading(&node).await;
     node.befriend(&[&peer.host]);
