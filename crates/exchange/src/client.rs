@@ -187,12 +187,12 @@ impl Client {
         for claim in left {
             self.withdraw(claim);
         }
-        if let Some(party) = self.parties.remove(&session) {
-            // Wants that were parked here and that another session has too.
-            for (_, id) in party.parked {
-                self.enqueue(id);
-            }
+        // What another session wants too.
+        let of_it = |place| place == Place::Parked(session) || place == Place::Seeking(session);
+        for id in self.of_place(of_it) {
+            self.enqueue(id);
         }
+        self.parties.remove(&session);
     }
 
     /// A session has a peer that probably has what it wants.
@@ -247,11 +247,6 @@ impl Client {
     /// The peers that something has to be told.
     pub(crate) fn ready(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.ready.iter().copied()
-    }
-
-    /// Whether this peer has to be told something.
-    pub(crate) fn is_ready(&self, peer: &PeerId) -> bool {
-        self.ready.contains(peer)
     }
 
     /// What sessions have to be told.

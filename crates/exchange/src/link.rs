@@ -14,12 +14,14 @@ mod upgrade;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Context;
 
+use futures::task::AtomicWaker;
 use libp2p::PeerId;
 use tokio::sync::mpsc;
 
 use crate::message::Message;
-pub use handler::Handler;
+pub(crate) use handler::Handler;
 
 /// Messages of one connection that wait for the worker. Two, so that one can be read while the
 /// other is looked at; each has 4 MiB at most.
@@ -43,6 +45,8 @@ pub(crate) struct Link {
 pub(crate) struct Traffic {
     read: AtomicU64,
     needed: AtomicBool,
+    /// Of the connection, which looks by itself only when something happens on it.
+    waker: AtomicWaker,
 }
 
 impl Traffic {
@@ -57,11 +61,18 @@ impl Traffic {
 
     /// Keeps the connection, although nothing may be on its way.
     pub(crate) fn keep(&self, needed: bool) {
-        self.needed.store(needed, Ordering::Relaxed);
+        if self.needed.swap(needed, Ordering::SeqCst) && !needed {
+            self.waker.wake();
+        }
     }
 
     fn is_needed(&self) -> bool {
-        self.needed.load(Ordering::Relaxed)
+        self.needed.load(Ordering::SeqCst)
+    }
+
+    /// Wakes the connection's task when it is not needed any more.
+    fn watch(&self, cx: &Context<'_>) {
+        self.waker.register(cx.waker());
     }
 }
 

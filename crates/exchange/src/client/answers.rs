@@ -159,7 +159,7 @@ impl Client {
     }
 
     /// Takes back everything that is on order from a peer.
-    pub(super) fn desert(&mut self, peer: PeerId) {
+    fn desert(&mut self, peer: PeerId) {
         let Some(there) = self.peers.get_mut(&peer) else {
             return;
         };

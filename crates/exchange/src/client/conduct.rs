@@ -1,4 +1,4 @@
-//! Who behaves badly, and for how long they are avoided.
+//! Who behaves badly, and for how long they are avoided or doubted.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use libp2p::PeerId;
 const REMEMBERED: usize = 4096;
 /// How long a peer is avoided after its first lie; four times longer after each further one.
 const FIRST_LIE: Duration = Duration::from_secs(10);
-/// How long after the second silence in a row; twice as long after each further one.
+/// How long it is doubted after the second silence in a row; twice as long after each further one.
 const FIRST_SILENCE: Duration = Duration::from_secs(5);
 /// Nobody is avoided for longer: machines get repaired.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -23,7 +23,10 @@ struct Conduct {
     /// In a row.
     silences: u32,
     last: Instant,
+    /// For lies: it is not asked at all.
     avoided_until: Option<Instant>,
+    /// For silence: it is asked when nobody else is left.
+    doubted_until: Option<Instant>,
 }
 
 /// The conduct of peers that ever gave reason for complaint.
@@ -47,7 +50,7 @@ impl Conducts {
         conduct.silences = conduct.silences.saturating_add(1);
         if let Some(again) = conduct.silences.checked_sub(2) {
             let span = grown(FIRST_SILENCE, 2, again);
-            conduct.avoided_until = conduct.avoided_until.max(now.checked_add(span));
+            conduct.doubted_until = conduct.doubted_until.max(now.checked_add(span));
         }
     }
 
@@ -55,7 +58,15 @@ impl Conducts {
     pub(super) fn gave(&mut self, peer: &PeerId) {
         if let Some(conduct) = self.peers.get_mut(peer) {
             conduct.silences = 0;
+            conduct.doubted_until = None;
         }
+    }
+
+    /// Whether it is better to ask others.
+    pub(super) fn is_doubted(&self, peer: &PeerId, now: Instant) -> bool {
+        let conduct = self.peers.get(peer);
+        let until = conduct.and_then(|conduct| conduct.doubted_until);
+        until.is_some_and(|until| now < until)
     }
 
     pub(super) fn is_avoided(&self, peer: &PeerId, now: Instant) -> bool {
@@ -86,6 +97,7 @@ impl Conducts {
             silences: 0,
             last: now,
             avoided_until: None,
+            doubted_until: None,
         });
         if now.saturating_duration_since(conduct.last) > FORGIVENESS {
             conduct.lies = conduct.lies.saturating_sub(1);
@@ -124,12 +136,14 @@ mod tests {
     fn one_silence_is_forgiven_and_a_block_ends_the_row() {
         let (mut conducts, peer, now) = (Conducts::default(), PeerId::random(), Instant::now());
         conducts.was_silent(peer, now);
-        assert!(!conducts.is_avoided(&peer, now));
+        assert!(!conducts.is_doubted(&peer, now));
         conducts.gave(&peer);
         conducts.was_silent(peer, now);
-        assert!(!conducts.is_avoided(&peer, now));
+        assert!(!conducts.is_doubted(&peer, now));
         conducts.was_silent(peer, now);
-        assert!(conducts.is_avoided(&peer, now));
+        assert!(conducts.is_doubted(&peer, now) && !conducts.is_avoided(&peer, now));
+        conducts.gave(&peer);
+        assert!(!conducts.is_doubted(&peer, now));
     }
 
     #[test]

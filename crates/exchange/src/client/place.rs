@@ -36,9 +36,19 @@ const STARVING_AGAIN: Duration = Duration::from_secs(60);
 
 enum Choice {
     Peer(PeerId),
+    /// One that has failed before: only when there is nobody new to ask.
+    Again(PeerId),
     /// There are peers, but they have no room.
     Full,
     Nobody,
+}
+
+/// How well asking a peer promises to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fitness {
+    Fresh,
+    /// It was silent, or has said no.
+    Stale,
 }
 
 impl Client {
@@ -61,8 +71,13 @@ impl Client {
                     self.queue.remove(&(rank, id));
                     self.order(id, peer, now);
                 }
+                Choice::Again(peer) if !self.has_askable(want, now) => {
+                    self.queue.remove(&(rank, id));
+                    self.order(id, peer, now);
+                    self.tell_starving(id, now);
+                }
                 Choice::Full => blocked += 1,
-                Choice::Nobody => {
+                Choice::Again(_) | Choice::Nobody => {
                     self.queue.remove(&(rank, id));
                     self.seek(id, now);
                 }
@@ -73,14 +88,14 @@ impl Client {
     /// The peer that would deliver soonest.
     fn choose(&self, want: &Want, now: Instant) -> Choice {
         let mut full = false;
-        let mut best: Option<(Duration, PeerId)> = None;
+        let mut best: Option<(Fitness, Duration, PeerId)> = None;
         for peer in self.candidates(want) {
             let Some(there) = self.peers.get(&peer) else {
                 continue;
             };
-            if !self.may_order(want, &peer, now) {
+            let Some(fitness) = self.fitness(want, &peer, now) else {
                 continue;
-            }
+            };
             let window = there.pace.window(&self.limits);
             let room = match want.rank.class() {
                 // What is urgent goes before what is on order already.
@@ -88,17 +103,18 @@ impl Client {
                 Class::Replication => window,
             };
             if there.live >= room {
-                full = true;
+                full |= fitness == Fitness::Fresh;
                 continue;
             }
-            let time = there.pace.estimate(there.live + 1);
-            if best.is_none_or(|(other, _)| time < other) {
-                best = Some((time, peer));
+            let offer = (fitness, there.pace.estimate(there.live + 1), peer);
+            if best.is_none_or(|best| (offer.0, offer.1) < (best.0, best.1)) {
+                best = Some(offer);
             }
         }
         match best {
-            Some((_, peer)) => Choice::Peer(peer),
-            None if full => Choice::Full,
+            Some((Fitness::Fresh, _, peer)) => Choice::Peer(peer),
+            _ if full => Choice::Full,
+            Some((Fitness::Stale, _, peer)) => Choice::Again(peer),
             None => Choice::Nobody,
         }
     }
@@ -117,19 +133,27 @@ impl Client {
             .collect()
     }
 
-    fn may_order(&self, want: &Want, peer: &PeerId, now: Instant) -> bool {
+    /// Whether a peer can be asked for the block, and how well that promises to go.
+    fn fitness(&self, want: &Want, peer: &PeerId, now: Instant) -> Option<Fitness> {
         if self.conducts.is_avoided(peer, now) {
-            return false;
+            return None;
         }
+        let fresh = if self.conducts.is_doubted(peer, now) {
+            Fitness::Stale
+        } else {
+            Fitness::Fresh
+        };
         let Some(asked) = want.asked.get(peer) else {
-            return true;
+            return Some(fresh);
         };
         let ago = now.saturating_duration_since(asked.at);
         match (asked.answer, asked.question) {
-            (Answer::Has | Answer::Gone, _) | (Answer::Waiting, Question::Have) => true,
-            (Answer::Waiting, Question::Block) => false,
-            (Answer::Denied, _) => ago >= REASK,
-            (Answer::Silent, _) => ago >= REPEAT.saturating_mul(asked.tries),
+            (Answer::Has | Answer::Gone, _) | (Answer::Waiting, Question::Have) => Some(fresh),
+            (Answer::Waiting, Question::Block) => None,
+            (Answer::Denied, _) => (ago >= REASK).then_some(Fitness::Stale),
+            (Answer::Silent, _) => {
+                (ago >= REPEAT.saturating_mul(asked.tries)).then_some(Fitness::Stale)
+            }
         }
     }
 
@@ -190,17 +214,25 @@ impl Client {
         let Some(want) = self.wants.get(&id) else {
             return;
         };
-        let peers = self.peers.keys();
-        let askable: Vec<PeerId> = peers
-            .filter(|peer| self.may_ask(want, peer, now))
-            .copied()
-            .collect();
+        let askable: Vec<PeerId> = self.askable(want, now).collect();
         if askable.is_empty() && !want.is_asking() {
             self.starve(id, session, now);
         }
         for peer in askable {
             self.ask_have(id, peer, now);
         }
+    }
+
+    /// Peers that were not asked yet whether they have the block, or long ago.
+    fn askable(&self, want: &Want, now: Instant) -> impl Iterator<Item = PeerId> {
+        let peers = self.peers.keys();
+        peers
+            .filter(move |peer| self.may_ask(want, peer, now))
+            .copied()
+    }
+
+    fn has_askable(&self, want: &Want, now: Instant) -> bool {
+        want.is_asking() || self.askable(want, now).next().is_some()
     }
 
     fn may_ask(&self, want: &Want, peer: &PeerId, now: Instant) -> bool {
@@ -223,22 +255,30 @@ impl Client {
             return;
         };
         want.place = Place::Starving;
-        let told = want.starved;
-        if told.is_none_or(|at| now.saturating_duration_since(at) >= STARVING_AGAIN) {
-            want.starved = Some(now);
-            let mut sessions: Vec<SessionId> = want.sessions().collect();
-            sessions.sort_unstable();
-            sessions.dedup();
-            let cid = want.cid;
-            let told = sessions
-                .into_iter()
-                .map(|session| Action::Starving { session, cid });
-            self.actions.extend(told);
-        }
         if let Some(party) = self.parties.get_mut(&session) {
             party.seeking = party.seeking.saturating_sub(1);
         }
+        self.tell_starving(id, now);
         self.unpark_one(session);
+    }
+
+    /// Tells the sessions of a want that nobody is left, if they were not told lately.
+    fn tell_starving(&mut self, id: BlockId, now: Instant) {
+        let Some(want) = self.wants.get_mut(&id) else {
+            return;
+        };
+        let lately = |at| now.saturating_duration_since(at) < STARVING_AGAIN;
+        if want.starved.is_some_and(lately) {
+            return;
+        }
+        want.starved = Some(now);
+        let mut sessions: Vec<SessionId> = want.sessions().collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        let cid = want.cid;
+        let told = sessions.into_iter();
+        let told = told.map(|session| Action::Starving { session, cid });
+        self.actions.extend(told);
     }
 
     /// Asks a new peer whether it has some of what is queued.

@@ -73,9 +73,6 @@ impl Client {
         there.pace.was_silent(now);
         self.silences += 1;
         self.conducts.was_silent(peer, now);
-        if self.conducts.is_avoided(&peer, now) {
-            self.desert(peer);
-        }
     }
 
     /// Ends the claims that have seen no movement for too long.

@@ -231,6 +231,9 @@ impl ConnectionHandler for Handler {
         }
         self.poll_inbound(cx);
         self.poll_timer(cx);
+        if let State::Linked(ends) = &self.state {
+            ends.traffic.watch(cx);
+        }
         Poll::Pending
     }
 

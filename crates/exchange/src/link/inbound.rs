@@ -1,8 +1,8 @@
 //! The streams that a peer opened.
 //!
 //! Memory: a stream's buffer grows with what has really arrived, not with what its length claims;
-//! all buffers of a connection together are bounded, and beyond that only the oldest unfinished
-//! frame is read on, so that there is always one that gets finished.
+//! all buffers of a connection together are bounded. Beyond that only the oldest unfinished frame
+//! is read on, so that there is always one that gets finished, and short ones.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -63,13 +63,14 @@ impl Inbound {
         let mut at = 0;
         while let Some(reader) = self.streams.get_mut(at) {
             let is_partial = reader.is_partial();
-            if buffered > MAX_BUFFERED && !(is_partial && oldest) {
-                at += 1;
-                continue;
-            }
+            let room = if buffered <= MAX_BUFFERED || (is_partial && oldest) {
+                usize::MAX
+            } else {
+                FIRST_READ
+            };
             oldest &= !is_partial;
             let before = reader.buffer.len();
-            let polled = reader.poll(cx, traffic);
+            let polled = reader.poll(cx, traffic, room);
             buffered = (buffered + reader.buffer.len()).saturating_sub(before);
             match polled {
                 Poll::Pending => at += 1,
@@ -135,11 +136,12 @@ impl Reader {
         self.filled > 0
     }
 
-    /// The next frame; `None` at the stream's end.
+    /// The next frame; `None` at the stream's end. Nothing is read beyond `room` bytes.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         traffic: &Traffic,
+        room: usize,
     ) -> Poll<Option<Result<Bytes, Oversized>>> {
         loop {
             let whole = match length(self.filled(), MAX_FRAME) {
@@ -155,7 +157,10 @@ impl Reader {
                 let _ = frame.split_to(header);
                 return Poll::Ready(Some(Ok(frame)));
             }
-            self.make_room(whole.map(|(_, end)| end));
+            if self.filled >= room {
+                return Poll::Pending; // looked at again when another frame is done
+            }
+            self.make_room(whole.map_or(room, |(_, end)| end.min(room)));
             let Some(space) = self.buffer.get_mut(self.filled..) else {
                 return Poll::Ready(None);
             };
@@ -180,7 +185,8 @@ impl Reader {
         self.buffer.get(..self.filled).unwrap_or_default()
     }
 
-    fn make_room(&mut self, end: Option<usize>) {
+    /// Makes room for the next read, up to `end` bytes altogether.
+    fn make_room(&mut self, end: usize) {
         if self.buffer.len() > self.filled {
             return;
         }
@@ -189,8 +195,6 @@ impl Reader {
         } else {
             self.filled.max(NEXT_READ)
         };
-        let reach = self.filled + step;
-        let reach = end.map_or(reach, |end| end.min(reach));
-        self.buffer.resize(reach, 0);
+        self.buffer.resize(end.min(self.filled + step), 0);
     }
 }

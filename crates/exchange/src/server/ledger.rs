@@ -11,10 +11,9 @@ use crate::message::{Ask, Entry, Message, Presence};
 
 /// Items of one look-up: answers to WANT-HAVE are small, and a thread should not be busy for long.
 const MAX_ITEMS: usize = 256;
-/// Refusals that wait to be said. Beyond that a peer that floods is not even told.
-const MAX_REFUSALS: usize = 2048;
-/// What a block is assumed to have until some were sent.
-const USUAL_BLOCK: usize = 256 << 10;
+/// Refusals that wait to be said, of 100 bytes each. Beyond that a peer that floods is not even
+/// told.
+const MAX_REFUSALS: usize = 8192;
 
 /// Presences first, they are quick and others wait for them; then by priority, then by age.
 type Urgency = (Ask, Reverse<i32>, u64);
@@ -61,7 +60,7 @@ impl Held {
 }
 
 /// The wants of one peer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) wants: HashMap<BlockId, Held>,
     queue: BTreeSet<(Urgency, BlockId)>,
@@ -72,26 +71,10 @@ pub(super) struct Ledger {
     pub(super) in_turn: bool,
     /// Answers that wait for the peer's link.
     pub(super) prepared: usize,
+    /// Bytes of a block, as in the last message; 0: none was sent yet.
     average: usize,
     pub(super) blocks_sent: u64,
     pub(super) bytes_sent: u64,
-}
-
-impl Default for Ledger {
-    fn default() -> Self {
-        Self {
-            wants: HashMap::new(),
-            queue: BTreeSet::new(),
-            absent: BTreeSet::new(),
-            refusals: VecDeque::new(),
-            is_looking: false,
-            in_turn: false,
-            prepared: 0,
-            average: USUAL_BLOCK,
-            blocks_sent: 0,
-            bytes_sent: 0,
-        }
-    }
 }
 
 impl Ledger {
