@@ -15,3 +15,4 @@ mod parts;
 mod reading;
 mod recipes;
 mod swarm;
+mod swarm_reach;
