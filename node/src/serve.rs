@@ -7,6 +7,7 @@
 mod listener;
 mod lock;
 mod network;
+mod open_files;
 mod run_file;
 mod settings;
 mod start;
@@ -24,6 +25,7 @@ use cidcast_store::Store;
 
 use crate::config::DataDir;
 
+pub(crate) use open_files::{open_files_needed, raise_open_files};
 pub(crate) use run_file::RunFile;
 pub(crate) use settings::tool_settings;
 pub(crate) use start::start;

@@ -49,7 +49,8 @@ use relays::Relay;
 use roster::Roster;
 
 pub use address::{
-    AddressError, check_announce, check_bootstrap, check_listen, check_private, check_relay,
+    AddressError, ListenSocket, check_announce, check_bootstrap, check_listen, check_private,
+    check_relay, listen_socket,
 };
 pub use error::{ConnectError, DisconnectError, PingError, StartError, StopTimeout, SwarmFault};
 pub use handle::{MAX_PINGS, NetworkKind, Reach, SwarmHandle};

@@ -1,6 +1,6 @@
 //! Multiaddresses from the configuration and the command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rust_ipfs::{Multiaddr, PeerId, Protocol};
 
@@ -132,6 +132,37 @@ pub(super) fn parse_announce(addresses: &[String]) -> Result<Vec<Multiaddr>, Add
 
 pub(super) fn parse_listen(addresses: &[String]) -> Result<Vec<Multiaddr>, AddressError> {
     addresses.iter().map(|address| listen(address)).collect()
+}
+
+/// The socket that a listener opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenSocket {
+    /// TCP and WebSocket.
+    Tcp(SocketAddr),
+    /// QUIC.
+    Udp(SocketAddr),
+}
+
+/// The socket that a listener on `address` opens.
+///
+/// # Errors
+///
+/// [`AddressError`] saying what an address looks like.
+pub fn listen_socket(address: &str) -> Result<ListenSocket, AddressError> {
+    let parsed = listen(address)?;
+    let mut parts = parsed.iter();
+    let ip: Option<IpAddr> = match parts.next() {
+        Some(Protocol::Ip4(ip)) => Some(ip.into()),
+        Some(Protocol::Ip6(ip)) => Some(ip.into()),
+        _ => None,
+    };
+    match (ip, parts.next()) {
+        (Some(ip), Some(Protocol::Tcp(port))) => Ok(ListenSocket::Tcp((ip, port).into())),
+        (Some(ip), Some(Protocol::Udp(port))) => Ok(ListenSocket::Udp((ip, port).into())),
+        _ => Err(AddressError::Transport {
+            address: address.to_owned(),
+        }),
+    }
 }
 
 /// The UDP socket that a QUIC listener on `address` has open.

@@ -44,34 +44,45 @@ impl Pinger {
         (Self(ask), Behaviour { asked })
     }
 
-    /// Pings a connected peer `count` times on one stream; each round trip has `deadline`.
+    /// Pings a connected peer `count` times, one after another; each round trip has `deadline`. A
+    /// stream that breaks is opened again once: of several connections with a peer, one may have
+    /// just been given up for a better one.
     pub(super) async fn ping(
         &self,
         peer: PeerId,
         count: u8,
         deadline: Duration,
     ) -> Result<Vec<Duration>, PingError> {
-        let mut stream = match timeout(deadline, self.open(peer)).await {
+        let mut stream = self.open(peer, deadline).await?;
+        let mut has_spare = true;
+        let mut times = Vec::new();
+        while times.len() < usize::from(count) {
+            match timeout(deadline, once(&mut stream)).await {
+                Ok(Ok(time)) => times.push(time),
+                Ok(Err(_)) if has_spare => {
+                    has_spare = false;
+                    stream = self.open(peer, deadline).await?;
+                }
+                Ok(Err(source)) => return Err(PingError::Broken { peer, source }),
+                Err(_) => return Err(PingError::Slow { peer, deadline }),
+            }
+        }
+        let _ = timeout(deadline, stream.close()).await;
+        Ok(times)
+    }
+
+    async fn open(&self, peer: PeerId, deadline: Duration) -> Result<Stream, PingError> {
+        let mut stream = match timeout(deadline, self.ask(peer)).await {
             Ok(Some(stream)) => stream,
             Ok(None) => return Err(PingError::NoStream { peer }),
             Err(_) => return Err(PingError::Slow { peer, deadline }),
         };
         // A ping alone keeps no connection open.
         stream.ignore_for_keep_alive();
-        let mut times = Vec::new();
-        for _ in 0..count {
-            let time = match timeout(deadline, once(&mut stream)).await {
-                Ok(Ok(time)) => time,
-                Ok(Err(source)) => return Err(PingError::Broken { peer, source }),
-                Err(_) => return Err(PingError::Slow { peer, deadline }),
-            };
-            times.push(time);
-        }
-        let _ = timeout(deadline, stream.close()).await;
-        Ok(times)
+        Ok(stream)
     }
 
-    async fn open(&self, peer: PeerId) -> Option<Stream> {
+    async fn ask(&self, peer: PeerId) -> Option<Stream> {
         let (answer, stream) = oneshot::channel();
         self.0.send((peer, answer)).await.ok()?;
         stream.await.ok()

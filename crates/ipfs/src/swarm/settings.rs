@@ -67,9 +67,10 @@ impl Limits {
     }
 
     /// Connections that are being opened, in each direction: beyond that, strangers who never
-    /// finish the handshake would hold memory.
+    /// finish the handshake would hold memory. A few even on the smallest node, so that one that
+    /// hangs holds up no other.
     pub(super) fn pending(self) -> u32 {
-        (self.connections / 4).max(1)
+        (self.connections / 4).max(16)
     }
 }
 

@@ -19,4 +19,8 @@ mod reading;
 mod recipes;
 mod services;
 mod swarm;
+<<<<<<< HEAD
 mod visiting;
+=======
+mod swarm_reach;
+>>>>>>> reach

@@ -8,9 +8,9 @@ use cidcast_ipfs::swarm::{StartError, Swarm, SwarmSettings};
 use cidcast_runtime::Shutdown;
 
 /// Far beyond what anything here takes on a slow machine.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-fn settings(folder: &Path, listen: &[&str]) -> SwarmSettings {
+pub(crate) fn settings(folder: &Path, listen: &[&str]) -> SwarmSettings {
     SwarmSettings {
         listen: listen.iter().map(|&address| address.to_owned()).collect(),
         start_deadline: LONG,
@@ -25,7 +25,7 @@ fn port(address: &str, protocol: &str) -> u16 {
     rest.split('/').next().unwrap().parse().unwrap()
 }
 
-const EVERYWHERE: [&str; 3] = [
+pub(crate) const EVERYWHERE: [&str; 3] = [
     "/ip4/127.0.0.1/tcp/0",
     "/ip4/127.0.0.1/udp/0/quic-v1",
     "/ip4/127.0.0.1/tcp/0/ws",
