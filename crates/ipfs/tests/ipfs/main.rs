@@ -19,8 +19,5 @@ mod reading;
 mod recipes;
 mod services;
 mod swarm;
-<<<<<<< HEAD
-mod visiting;
-=======
 mod swarm_reach;
->>>>>>> reach
+mod visiting;
