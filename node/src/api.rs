@@ -16,13 +16,16 @@ mod door;
 mod events;
 mod extract;
 mod failure;
+mod fetch;
 mod health;
 mod jobs;
 mod limits;
 mod links;
 mod metrics;
+mod names;
 mod node;
 mod origin;
+mod peers;
 mod pins;
 mod problem;
 mod receive;
@@ -39,7 +42,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use axum::{Extension, Router};
 use cidcast_catalog::Catalog;
+use cidcast_exchange::Exchange;
 use cidcast_ingest::Ingest;
+use cidcast_ipfs::Network;
+use cidcast_ipfs::names::Names;
+use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::Shutdown;
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
@@ -52,11 +59,14 @@ use crate::config::Scope;
 pub(crate) use asset_view::AssetView;
 pub(crate) use assets::AssetList;
 pub(crate) use door::Door;
+pub(crate) use fetch::FetchView;
 pub(crate) use limits::InFlight;
 pub(crate) use links::Gateway;
 pub(crate) use metrics::Metrics;
+pub(crate) use names::{PublishRequest, PublishedView, ResolvedView};
 pub(crate) use node::{NodeView, StoreView};
 pub(crate) use origin::Site;
+pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
 pub(crate) use pins::{PinList, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
 pub(crate) use store::{Imported, VerifyView};
@@ -67,6 +77,10 @@ pub(crate) struct Api {
     pub(crate) ingest: Ingest,
     pub(crate) catalog: Catalog,
     pub(crate) store: Store,
+    pub(crate) swarm: SwarmHandle,
+    pub(crate) exchange: Exchange,
+    pub(crate) network: Network,
+    pub(crate) names: Names,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
     pub(crate) shutdown: Shutdown,
@@ -138,6 +152,7 @@ fn described(rules: &Rules) -> OpenApiRouter<Shared> {
         .merge(with_scope(quick(readable()), Scope::Read))
         .merge(with_scope(quick(writable()), Scope::Write))
         .merge(with_scope(sending(), Scope::Write))
+        .merge(with_scope(quick(connections()), Scope::Admin))
         .merge(with_scope(administrative(), Scope::Admin))
         .merge(quick(open()))
         .route_layer(from_fn(metrics::note_route))
@@ -159,9 +174,11 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::show))
         .routes(routes!(jobs::list))
         .routes(routes!(pins::list))
+        .routes(routes!(peers::list))
         .routes(routes!(events::stream))
         .routes(routes!(node::show))
         .routes(routes!(metrics::show))
+        .routes(routes!(names::resolve))
         .routes(routes!(store::export))
         .routes(routes!(store::file))
 }
@@ -172,6 +189,8 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::remove))
         .routes(routes!(assets::retry))
         .routes(routes!(assets::publish))
+        .routes(routes!(names::publish))
+        .routes(routes!(fetch::fetch))
         .routes(routes!(tus::status))
         .routes(routes!(tus::terminate))
 }
@@ -185,6 +204,14 @@ fn sending() -> OpenApiRouter<Shared> {
         .routes(routes!(tus::append))
         .routes(routes!(tus::overridden))
         .layer(DefaultBodyLimit::disable())
+}
+
+/// Makes this node talk to addresses of the caller's choice.
+fn connections() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(peers::connect))
+        .routes(routes!(peers::disconnect))
+        .routes(routes!(peers::ping))
 }
 
 /// Long work over the whole store.

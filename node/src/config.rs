@@ -16,10 +16,10 @@ use std::time::Duration;
 use cidcast_media::plan::LadderSettings;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::check;
+pub(crate) use check::{check, dns_server};
 pub(crate) use load::{ConfigError, from_environment, from_text};
 pub(crate) use sources::{DataDir, DataDirError, FirstRun, Locations, read, read_file};
-pub(crate) use units::{ByteSize, Span};
+pub(crate) use units::{ByteSize, Span, Switch};
 
 /// The file that documents every key, embedded so that a first run can leave a copy.
 pub(crate) const DOCUMENTED: &str = include_str!("../../config/cidcast.yaml");
@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) api: Api,
     pub(crate) gateway: Gateway,
     pub(crate) swarm: Swarm,
+    pub(crate) network: Network,
     pub(crate) upload: Upload,
     pub(crate) transcode: Transcode,
     pub(crate) ingest: Ingest,
@@ -102,8 +103,73 @@ pub(crate) struct Gateway {
 pub(crate) struct Swarm {
     /// Multiaddresses to listen on.
     pub(crate) listen: Vec<String>,
-    /// Multiaddresses of peers to join, with `/p2p/…`. None: nothing leaves this machine unasked.
+    /// Multiaddresses of peers to join, with `/p2p/…`, or `ipfs`. None: nothing leaves this machine
+    /// unasked.
     pub(crate) bootstrap: Vec<String>,
+    /// Multiaddresses under which others reach this node, besides those that it finds itself.
+    pub(crate) announce: Vec<String>,
+    /// Multiaddresses of relays, with `/p2p/…`, through which others may reach this node.
+    pub(crate) relays: Vec<String>,
+    /// Find nodes in the local network.
+    pub(crate) mdns: Switch,
+    /// Learn from connected peers whether this node can be reached.
+    pub(crate) autonat: Switch,
+    /// Ask the router to forward the listening ports.
+    pub(crate) upnp: Switch,
+    /// Let others be reached through this node.
+    pub(crate) relay_server: Switch,
+    /// Key of a private network; none: the open network.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Connections at a time.
+    pub(crate) max_connections: u32,
+    /// Connections at a time with one peer.
+    pub(crate) max_connections_per_peer: u32,
+}
+
+/// Where content comes from that is not here, and who is told what is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Network {
+    /// Base URLs of delegated routers (`/routing/v1`).
+    pub(crate) routers: Vec<String>,
+    /// Base URLs of trustless HTTP gateways.
+    pub(crate) http_gateways: Vec<String>,
+    /// How long nothing may move for a block before it is given up.
+    pub(crate) fetch_timeout: Span,
+    /// Disk space that viewers' reads of other people's content may take.
+    pub(crate) visit_space: ByteSize,
+    /// What the DHT is told of.
+    pub(crate) provide: Provide,
+    /// How often it is told again.
+    pub(crate) reprovide_every: Span,
+    /// What part this node takes in the DHT.
+    pub(crate) dht: Dht,
+    /// DNS servers for DNSLink; none: the system's.
+    pub(crate) dns: Vec<String>,
+}
+
+/// What the DHT is told of: only ever content that is open to anyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Provide {
+    /// Root CIDs of packages.
+    Roots,
+    /// Root CIDs and every file and directory below them.
+    Entities,
+    /// Nothing.
+    None,
+}
+
+/// What part this node takes in the DHT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Dht {
+    /// Answers others once it is known to be reachable.
+    Auto,
+    /// Asks only.
+    Client,
+    /// Answers others from the start.
+    Server,
 }
 
 /// What may be uploaded.
@@ -234,6 +300,30 @@ impl Default for Swarm {
                 "/ip4/0.0.0.0/udp/4747/quic-v1".into(),
             ],
             bootstrap: Vec::new(),
+            announce: Vec::new(),
+            relays: Vec::new(),
+            mdns: Switch::Off,
+            autonat: Switch::On,
+            upnp: Switch::Off,
+            relay_server: Switch::Off,
+            key_file: None,
+            max_connections: 1024,
+            max_connections_per_peer: 8,
+        }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            routers: Vec::new(),
+            http_gateways: Vec::new(),
+            fetch_timeout: Span::new(Duration::from_secs(30)),
+            visit_space: ByteSize::gib(4),
+            provide: Provide::Roots,
+            reprovide_every: Span::new(Duration::from_secs(22 * 3600)),
+            dht: Dht::Auto,
+            dns: Vec::new(),
         }
     }
 }

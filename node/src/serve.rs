@@ -1,11 +1,13 @@
 //! One running node: everything is started here, in order, and stopped in the opposite order.
 //!
-//! Start: data directory and its lock → catalog → store → tools → sockets bound → swarm → ingest →
-//! listeners answer → `run.json`. Stop: no new requests → workers drained → swarm closed → catalog
-//! and store closed; each step has a deadline.
+//! Start: data directory and its lock → catalog → store → tools → sockets bound → exchange and swarm →
+//! ingest → listeners answer → `run.json`. Stop: no new requests → workers drained → exchange and
+//! swarm closed → catalog and store closed; each step has a deadline.
 
 mod listener;
 mod lock;
+mod network;
+mod open_files;
 mod run_file;
 mod settings;
 mod start;
@@ -23,6 +25,7 @@ use cidcast_store::Store;
 
 use crate::config::DataDir;
 
+pub(crate) use open_files::{open_files_needed, raise_open_files};
 pub(crate) use run_file::RunFile;
 pub(crate) use settings::tool_settings;
 pub(crate) use start::start;
@@ -34,6 +37,7 @@ pub(crate) struct Running {
     catalog: Catalog,
     store: Store,
     swarm: Swarm,
+    exchange_tasks: Shutdown,
     ingest: Ingest,
     /// The listeners, their connections and event streams.
     intake: Shutdown,

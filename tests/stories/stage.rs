@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Only a stuck node takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The states of an asset that is worked on, in order.
 pub(crate) const WORKING: [&str; 5] = ["queued", "probing", "transcoding", "packaging", "pinning"];

@@ -1,194 +1,300 @@
 //! The libp2p node: identity, listeners, connections.
 //!
-//! rust-ipfs carries it, with its block repository empty in memory and its Bitswap off. It runs
-//! identify, ping, the DHT, gossip and the relay client; it runs no mDNS, no port mapping and no
-//! DNS of its own (rust-ipfs would ask a public resolver), and knows no peer but the ones in
-//! [`SwarmSettings::bootstrap`].
+//! rust-ipfs carries it, with its block repository empty in memory and its Bitswap off: blocks go
+//! through the exchange that is mounted beside it. Every node runs identify, ping, the DHT, gossip
+//! and the relay client with hole punching, and knows no peer but the ones that the settings name.
+//! What else it runs, and whom that contacts, is in [`Service`]. It has no DNS of its own (rust-ipfs
+//! would ask a public resolver); names are looked up by the system's.
 //!
-//! Owns: the sockets, the swarm task, and a task for each bootstrap peer. Ends: with
-//! [`Swarm::stop`], which ends the dialling, closes the listeners, then the connections, then waits
-//! until the swarm task is gone; dropping a [`Swarm`] ends all tasks too, without waiting. Cancel
-//! safety: a `start` that is dropped closes what it opened.
+//! Owns: the sockets, the swarm task, and a task for each bootstrap peer and relay and for the
+//! local network. Ends: with [`Swarm::stop`], which ends the dialling, closes the listeners, then
+//! the connections, then waits until the swarm task is gone; dropping a [`Swarm`] ends all tasks
+//! too, without waiting. Cancel safety: a `start` that is dropped closes what it opened.
 
 mod address;
+mod behaviour;
 mod bootstrap;
+mod build;
+mod dial;
 mod error;
+mod handle;
 mod key;
+mod neighbours;
+mod network_key;
+mod ping;
+mod relays;
+mod resolve;
+mod roster;
+mod settings;
+mod withdraw;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use cidcast_exchange::Behaviour as Exchange;
 use cidcast_runtime::Shutdown;
-use futures::FutureExt as _;
-use futures::future::LocalBoxFuture;
-use rust_ipfs::builder::DefaultIpfsBuilder;
-use rust_ipfs::p2p::{IdentifyConfiguration, PubsubConfig};
-use rust_ipfs::{Ipfs, Keypair, ListenerId, Multiaddr, PeerId, Protocol, ping};
+use libp2p::pnet::PreSharedKey;
+use rust_ipfs::{Ipfs, Keypair, ListenerId, Multiaddr};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::DropGuard;
 
-pub use address::{AddressError, check_bootstrap, check_listen};
-pub use error::{ConnectError, StartError, StopTimeout, SwarmFault};
+use behaviour::Own;
+use bootstrap::BootstrapPeer;
+use build::{Parts, build};
+use ping::Pinger;
+use relays::Relay;
+use roster::Roster;
+
+pub use address::{
+    AddressError, ListenSocket, check_announce, check_bootstrap, check_listen, check_private,
+    check_relay, listen_socket,
+};
+pub use error::{ConnectError, DisconnectError, PingError, StartError, StopTimeout, SwarmFault};
+pub use handle::{MAX_PINGS, NetworkKind, Reach, SwarmHandle};
 pub use key::KeyError;
+pub use network_key::{NetworkKeyError, check_network_key};
+pub use roster::{Connection, Direction, Nat, Peer, PortMapping};
+pub use rust_ipfs::PeerId;
+pub use settings::{Limits, Service, SwarmSettings};
 
-/// QUIC connections without any packet for this long are gone (milliseconds).
-const QUIC_IDLE_MILLIS: u32 = 30_000;
-/// A third of the above, so that two lost packets in a row do not cost the connection.
-const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Connections that no protocol uses are closed after this long.
-const IDLE_SECONDS: u64 = 60;
-/// Bounds on connections: what a small machine holds without thinking about it.
-const MAX_CONNECTIONS: u32 = 1024;
-const MAX_PENDING: u32 = 256;
-const MAX_PER_PEER: u32 = 8;
-/// An announcement has at most 64 KiB; the rest is room for its envelope.
-const MAX_GOSSIP_BYTES: usize = 96 << 10;
-
-/// How to run the swarm.
-#[derive(Debug, Clone)]
-pub struct SwarmSettings {
-    /// File with the node's ed25519 key; made on first start, readable by its owner only.
-    pub key_file: PathBuf,
-    /// Multiaddresses to listen on: TCP, QUIC (`/udp/…/quic-v1`), WebSocket (`/tcp/…/ws`). Port 0
-    /// picks a free port. Empty: dial only.
-    pub listen: Vec<String>,
-    /// Multiaddresses, with `/p2p/…`, of peers to stay connected to. Empty: contact nobody.
-    pub bootstrap: Vec<String>,
-    /// How often a bootstrap peer that is not connected is dialled.
-    pub bootstrap_retry: Duration,
-    /// How long all listeners together may take to start.
-    pub start_deadline: Duration,
-    /// How long [`Swarm::stop`] may take.
-    pub stop_deadline: Duration,
-}
-
-impl SwarmSettings {
-    /// A swarm that listens nowhere and knows nobody yet.
-    pub fn new(key_file: impl Into<PathBuf>) -> Self {
-        Self {
-            key_file: key_file.into(),
-            listen: Vec::new(),
-            bootstrap: Vec::new(),
-            bootstrap_retry: Duration::from_secs(15),
-            start_deadline: Duration::from_secs(15),
-            stop_deadline: Duration::from_secs(10),
-        }
-    }
-}
+pub(crate) use address::peer as parse_peer;
+pub(crate) use dial::dial;
+pub(crate) use key::load_or_create as load_or_create_key;
+pub(crate) use resolve::dialable;
+pub(crate) use withdraw::Withdrawals;
 
 /// A running libp2p node.
 pub struct Swarm {
-    ipfs: Ipfs,
-    peer: PeerId,
+    handle: SwarmHandle,
     listeners: Vec<ListenerId>,
     /// Resolves when the swarm task has dropped everything it owned.
     gone: oneshot::Receiver<()>,
-    /// Those of the bootstrap peers. They hold the node alive, so they must end with this.
+    /// Those that keep connections. They hold the node alive, so they must end with this.
     tasks: Shutdown,
     _end_with_me: DropGuard,
     stop_deadline: Duration,
+    withdrawals: Withdrawals,
+}
+
+/// Settings that have been read and found usable.
+struct Checked {
+    key: Keypair,
+    network_key: Option<PreSharedKey>,
+    /// As they were written, for errors.
+    listen: Vec<(String, Multiaddr)>,
+    announce: Vec<Multiaddr>,
+    bootstrap: Vec<BootstrapPeer>,
+    relays: Vec<Relay>,
+}
+
+impl Checked {
+    fn new(settings: &SwarmSettings) -> Result<Self, StartError> {
+        let listen = address::parse_listen(&settings.listen)?;
+        let announce = address::parse_announce(&settings.announce)?;
+        let bootstrap = bootstrap::parse(&settings.bootstrap)?;
+        let relays = relays::parse(&settings.relays)?;
+        let network_key = settings.network_key_file.as_deref();
+        let network_key = network_key.map(network_key::load).transpose()?;
+        let named = settings.listen.iter().cloned();
+        let mut listen: Vec<_> = named.zip(listen).collect();
+        if network_key.is_some() {
+            check_private(&settings.listen, &settings.bootstrap)?;
+            for (name, _) in listen.extract_if(.., |(_, address)| address::is_quic(address)) {
+                tracing::warn!(
+                    address = name,
+                    "not listened on: a private network (swarm.key_file) has no QUIC"
+                );
+            }
+        }
+        Ok(Self {
+            key: key::load_or_create(&settings.key_file)?,
+            network_key,
+            listen,
+            announce,
+            bootstrap,
+            relays,
+        })
+    }
 }
 
 impl Swarm {
-    /// Starts the swarm and waits until every listener is open.
+    /// Starts the swarm and waits until every listener is open. With an `exchange`, peers give each
+    /// other blocks through it; without one, the node speaks no Bitswap.
     ///
     /// # Errors
     ///
     /// [`StartError`]; nothing is left running.
-    pub async fn start(settings: SwarmSettings, shutdown: &Shutdown) -> Result<Self, StartError> {
-        let listen = address::parse_listen(&settings.listen)?;
-        let bootstrap = bootstrap::parse(&settings.bootstrap)?;
-        let key = key::load_or_create(&settings.key_file)?;
+    pub async fn start(
+        settings: SwarmSettings,
+        exchange: Option<Exchange>,
+        shutdown: &Shutdown,
+    ) -> Result<Self, StartError> {
+        let mut checked = Checked::new(&settings)?;
         let tasks = shutdown.child();
+        let bootstrap = std::mem::take(&mut checked.bootstrap);
+        let relays = std::mem::take(&mut checked.relays);
         let swarm = tokio::select! {
             // Asked first: opening under a token that is cancelled already fails in its own words.
             biased;
             () = shutdown.triggered() => return Err(StartError::Interrupted),
-            opened = Self::open(&settings, &key, listen, tasks) => opened?,
+            opened = Self::open(&settings, checked, exchange, tasks) => opened?,
         };
-        for peer in bootstrap {
-            let kept = bootstrap::keep(swarm.ipfs.clone(), peer, settings.bootstrap_retry);
-            let token = swarm.tasks.token().clone();
-            let until_stop = async move { token.run_until_cancelled(kept).await };
-            swarm.tasks.spawn("bootstrap", until_stop);
-        }
-        tracing::info!(peer = %swarm.peer, listeners = swarm.listeners.len(), "swarm started");
+        swarm.keep_connections(&settings, bootstrap, relays);
+        let peer = swarm.handle.peer;
+        tracing::info!(%peer, listeners = swarm.listeners.len(), "swarm started");
         Ok(swarm)
+    }
+
+    /// Starts the tasks that dial.
+    fn keep_connections(
+        &self,
+        settings: &SwarmSettings,
+        bootstrap: Vec<BootstrapPeer>,
+        relays: Vec<Relay>,
+    ) {
+        let (ipfs, retry) = (&self.handle.ipfs, settings.retry);
+        let named = bootstrap.iter().map(|peer| peer.peer);
+        let kept: BTreeSet<PeerId> = named.chain(relays.iter().map(|relay| relay.peer)).collect();
+        for peer in bootstrap {
+            self.spawn("bootstrap", bootstrap::keep(ipfs.clone(), peer, retry));
+        }
+        for relay in relays {
+            self.spawn("relay", relays::keep(ipfs.clone(), relay, retry));
+        }
+        if settings.runs(Service::Mdns) {
+            let roster = self.handle.roster.clone();
+            let neighbours = neighbours::keep(ipfs.clone(), roster, kept, retry);
+            self.spawn("neighbours", neighbours);
+        }
+    }
+
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let token = self.tasks.token().clone();
+        let until_stop = async move { token.run_until_cancelled(task).await };
+        self.tasks.spawn(name, until_stop);
     }
 
     async fn open(
         settings: &SwarmSettings,
-        key: &Keypair,
-        listen: Vec<Multiaddr>,
+        checked: Checked,
+        exchange: Option<Exchange>,
         tasks: Shutdown,
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
-        let ipfs = built(key, alive).await.map_err(StartError::Swarm)?;
+        let (pinger, pings) = Pinger::new();
+        let roster = Roster::default();
+        let withdrawals = Withdrawals::default();
+        let network = match checked.network_key {
+            Some(_) => NetworkKind::Private,
+            None => NetworkKind::Open,
+        };
+        let parts = Parts {
+            settings,
+            key: &checked.key,
+            network_key: checked.network_key,
+            own: Own::new(exchange, pings),
+            roster: roster.clone(),
+            withdrawals: withdrawals.clone(),
+            alive,
+        };
         let mut swarm = Self {
-            ipfs,
-            peer: key.public().to_peer_id(),
+            handle: SwarmHandle {
+                ipfs: build(parts).await.map_err(StartError::Swarm)?,
+                peer: checked.key.public().to_peer_id(),
+                roster,
+                pinger,
+                network,
+            },
             listeners: Vec::new(),
             gone,
             _end_with_me: tasks.token().clone().drop_guard(),
             tasks,
             stop_deadline: settings.stop_deadline,
+            withdrawals,
         };
-        let deadline = Instant::now() + settings.start_deadline;
-        for (address, name) in listen.into_iter().zip(&settings.listen) {
-            let opening = swarm.ipfs.add_listening_address(address);
-            let opened = match timeout_at(deadline, opening).await {
-                Ok(Ok(listener)) => Ok(listener),
-                Ok(Err(error)) => Err(StartError::Listen {
-                    address: name.clone(),
-                    source: SwarmFault(error),
-                }),
-                Err(_) => Err(StartError::Slow {
-                    address: name.clone(),
-                    deadline: settings.start_deadline,
-                }),
-            };
-            match opened {
-                Ok(listener) => swarm.listeners.push(listener),
-                Err(error) => {
-                    let _ = swarm.stop().await;
-                    return Err(error);
-                }
+        let opened = swarm.listen(checked.listen, checked.announce, settings);
+        match opened.await {
+            Ok(()) => Ok(swarm),
+            Err(error) => {
+                let _ = swarm.stop().await;
+                Err(error)
             }
         }
-        Ok(swarm)
+    }
+
+    async fn listen(
+        &mut self,
+        listen: Vec<(String, Multiaddr)>,
+        announce: Vec<Multiaddr>,
+        settings: &SwarmSettings,
+    ) -> Result<(), StartError> {
+        let deadline = Instant::now() + settings.start_deadline;
+        for (name, address) in listen {
+            let opening = self.handle.ipfs.add_listening_address(address);
+            let listener = match timeout_at(deadline, opening).await {
+                Ok(Ok(listener)) => listener,
+                Ok(Err(error)) => {
+                    let source = SwarmFault(error);
+                    return Err(StartError::Listen {
+                        address: name,
+                        source,
+                    });
+                }
+                Err(_) => {
+                    return Err(StartError::Slow {
+                        address: name,
+                        deadline: settings.start_deadline,
+                    });
+                }
+            };
+            self.listeners.push(listener);
+        }
+        for address in announce {
+            let told = self.handle.ipfs.add_external_address(address).await;
+            told.map_err(|error| StartError::Swarm(SwarmFault(error)))?;
+        }
+        Ok(())
+    }
+
+    /// What can be asked of it by others.
+    pub fn handle(&self) -> SwarmHandle {
+        self.handle.clone()
+    }
+
+    /// What the parts of this crate that fetch, provide and name run on.
+    pub(crate) fn ipfs(&self) -> &Ipfs {
+        &self.handle.ipfs
     }
 
     /// This node's libp2p identity.
     pub fn peer_id(&self) -> String {
-        self.peer.to_string()
+        self.handle.peer_id()
     }
 
-    /// The addresses that listeners are bound to, with real ports and `/p2p/…`. Listeners on
-    /// unspecified addresses have one for every network interface.
+    /// See [`SwarmHandle::listen_addresses`].
     pub async fn listen_addresses(&self) -> Vec<String> {
-        let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
-        let with_peer = |address: Multiaddr| match address.iter().last() {
-            Some(Protocol::P2p(_)) => address.to_string(),
-            _ => address.with(Protocol::P2p(self.peer)).to_string(),
-        };
-        bound.into_iter().map(with_peer).collect()
+        self.handle.listen_addresses().await
+    }
+
+    pub(crate) fn withdrawals(&self) -> &Withdrawals {
+        &self.withdrawals
     }
 
     /// How many peers are connected.
     pub async fn connected_peers(&self) -> usize {
-        self.ipfs.connected().await.unwrap_or_default().len()
+        self.ipfs().connected().await.unwrap_or_default().len()
     }
 
-    /// Dials `address`, which must end in `/p2p/…`, and waits for the connection.
+    /// See [`SwarmHandle::connect`].
     ///
     /// # Errors
     ///
     /// [`ConnectError`] if the address is not usable or nobody with that peer id answers in time.
-    pub async fn connect(&self, address: &str, deadline: Duration) -> Result<(), ConnectError> {
-        dial(&self.ipfs, address, deadline).await
+    pub async fn connect(&self, address: &str, deadline: Duration) -> Result<PeerId, ConnectError> {
+        self.handle.connect(address, deadline).await
     }
 
     /// Closes the listeners, then the connections, then ends the swarm task.
@@ -201,13 +307,18 @@ impl Swarm {
         let mut sockets = Vec::new();
         let orderly = async {
             let _ = self.tasks.drain(deadline).await;
-            let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
+            let bound = self
+                .handle
+                .ipfs
+                .listening_addresses()
+                .await
+                .unwrap_or_default();
             sockets.extend(bound.iter().filter_map(address::udp_socket));
             for listener in self.listeners {
-                let _ = self.ipfs.remove_listening_address(listener).await;
+                let _ = self.handle.ipfs.remove_listening_address(listener).await;
             }
-            for peer in self.ipfs.connected().await.unwrap_or_default() {
-                let _ = self.ipfs.disconnect(peer).await;
+            for peer in self.handle.ipfs.connected().await.unwrap_or_default() {
+                let _ = self.handle.ipfs.disconnect(peer).await;
             }
         };
         // Half of the time for good manners; the rest is for the end itself.
@@ -215,7 +326,7 @@ impl Swarm {
             tracing::warn!("the swarm's connections did not close in time");
         }
         let end = async {
-            self.ipfs.exit_daemon().await;
+            self.handle.ipfs.exit_daemon().await;
             // The sender is dropped, never used: an error is the expected answer.
             let _ = self.gone.await;
             for socket in sockets {
@@ -225,22 +336,6 @@ impl Swarm {
         timeout(deadline / 2, end)
             .await
             .map_err(|_| StopTimeout { deadline })
-    }
-}
-
-async fn dial(ipfs: &Ipfs, address: &str, deadline: Duration) -> Result<(), ConnectError> {
-    let dialled = address::dialable(address).await?;
-    let failed = |source| ConnectError::Dial {
-        address: address.to_owned(),
-        source,
-    };
-    match timeout(deadline, ipfs.connect(dialled)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(failed(SwarmFault(error))),
-        Err(_) => Err(ConnectError::Slow {
-            address: address.to_owned(),
-            deadline,
-        }),
     }
 }
 
@@ -258,56 +353,7 @@ async fn until_free(socket: SocketAddr) {
 impl std::fmt::Debug for Swarm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Swarm")
-            .field("peer", &self.peer)
+            .field("peer", &self.handle.peer)
             .finish_non_exhaustive()
     }
-}
-
-/// [`build`] behind a pointer, so that the swarm's types, which take the compiler more than a minute,
-/// are compiled in this crate and not again in every binary that polls the future.
-fn built(
-    key: &Keypair,
-    alive: oneshot::Sender<()>,
-) -> LocalBoxFuture<'_, Result<Ipfs, SwarmFault>> {
-    build(key, alive).boxed_local()
-}
-
-async fn build(key: &Keypair, alive: oneshot::Sender<()>) -> Result<Ipfs, SwarmFault> {
-    let identify = IdentifyConfiguration {
-        agent_version: concat!("cidcast/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ..IdentifyConfiguration::default()
-    };
-    let gossip = PubsubConfig {
-        max_transmit_size: MAX_GOSSIP_BYTES,
-        ..PubsubConfig::default()
-    };
-    DefaultIpfsBuilder::with_keypair(key)
-        .map_err(|error| SwarmFault(error.into()))?
-        .enable_tcp()
-        .enable_quic_with_config(|mut quic| {
-            quic.max_idle_timeout = QUIC_IDLE_MILLIS;
-            quic.keep_alive_interval = QUIC_KEEP_ALIVE;
-            quic
-        })
-        .enable_websocket()
-        .with_identify(identify)
-        .with_ping(ping::Config::new())
-        .with_kademlia()
-        .with_pubsub(gossip)
-        .with_relay(true)
-        .set_connection_limits(|limits| {
-            limits
-                .with_max_established(Some(MAX_CONNECTIONS))
-                .with_max_established_per_peer(Some(MAX_PER_PEER))
-                .with_max_pending_incoming(Some(MAX_PENDING))
-                .with_max_pending_outgoing(Some(MAX_PENDING))
-        })
-        .set_idle_connection_timeout(IDLE_SECONDS)
-        // The callback lives as long as the swarm task: what it holds is dropped with the sockets.
-        .swarm_events(move |_, _| {
-            let _ = &alive;
-        })
-        .start()
-        .await
-        .map_err(SwarmFault)
 }

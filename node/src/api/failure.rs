@@ -4,7 +4,9 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use cidcast_catalog::{CatalogError, ChangeError};
 use cidcast_ingest::{AboutError, EditError, RemoveError, RetryError, UploadError};
+use cidcast_ipfs::swarm::{ConnectError, DisconnectError, PingError};
 
+use super::peers::{unanswered, unreachable};
 use super::problem::Problem;
 
 impl From<CatalogError> for Problem {
@@ -95,6 +97,36 @@ impl From<UploadError> for Problem {
             UploadError::Record(record) => record.into(),
             UploadError::Stopping => Self::busy(error),
             UploadError::Disk(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ConnectError> for Problem {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Address(address) => Self::bad_request(address),
+            // What the transport says is about the other side, and helps.
+            ConnectError::Dial { ref source, .. } => unreachable(format!("{error} ({source})")),
+            ConnectError::Slow { .. } => unanswered(error.to_string()),
+        }
+    }
+}
+
+impl From<DisconnectError> for Problem {
+    fn from(error: DisconnectError) -> Self {
+        match error {
+            DisconnectError::NotConnected { .. } => Self::not_found(error),
+            DisconnectError::Swarm { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PingError> for Problem {
+    fn from(error: PingError) -> Self {
+        match error {
+            PingError::NotConnected { .. } => Self::not_found(error),
+            PingError::NoStream { .. } | PingError::Broken { .. } => unreachable(error.to_string()),
+            PingError::Slow { .. } => unanswered(error.to_string()),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::links::Links;
+use super::peers::ReachView;
 use super::problem::Problem;
 use super::{Api, Shared};
 
@@ -27,6 +28,7 @@ pub(crate) struct NodeView {
     /// Largest source, in bytes.
     pub(crate) max_upload_bytes: u64,
     pub(crate) store: StoreView,
+    pub(crate) reach: ReachView,
 }
 
 /// What the block store holds.
@@ -72,6 +74,7 @@ pub(crate) async fn show(
         encoder: api.facts.encoder.clone(),
         max_upload_bytes: api.facts.max_upload_bytes,
         store: stat.into(),
+        reach: ReachView::new(api.swarm.reach().await, api.swarm.peers().len()),
     }))
 }
 

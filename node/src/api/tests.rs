@@ -3,6 +3,7 @@
 mod access;
 mod assets;
 mod description;
+mod peers;
 mod site;
 mod sources;
 mod tus;
@@ -18,8 +19,12 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use cidcast_catalog::Catalog;
+use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
 use cidcast_ipfs::Blocks;
+use cidcast_ipfs::names::{NameSettings, Names};
+use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
+use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
 use cidcast_runtime::{Backoff, Clock, Shutdown};
 use cidcast_store::{Store, StoreSettings};
@@ -44,6 +49,7 @@ struct TestNode {
     router: Router,
     shutdown: Shutdown,
     ingest: Ingest,
+    swarm: Swarm,
     _dir: tempfile::TempDir,
 }
 
@@ -106,11 +112,38 @@ impl TestNode {
         let ingest = Ingest::start(ingest_settings(dir.path()), parties, metrics, &shutdown)
             .await
             .unwrap();
+        let (exchange, behaviour) = Exchange::start(
+            store.clone(),
+            ExchangeSettings::default(),
+            &mut registry,
+            &shutdown,
+        );
+        let swarm = SwarmSettings {
+            listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+            ..SwarmSettings::new(dir.path().join("peer.key"))
+        };
+        let swarm = Swarm::start(swarm, Some(behaviour), &shutdown)
+            .await
+            .unwrap();
+        let network = Network::start(
+            &swarm,
+            exchange.clone(),
+            store.clone(),
+            NetworkSettings::default(),
+            &shutdown,
+        );
+        let network = network.await.unwrap();
+        let names = NameSettings::new(dir.path().join("names"));
+        let names = Names::start(network.clone(), names, &shutdown).unwrap();
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
             ingest: ingest.clone(),
             catalog,
             store,
+            swarm: swarm.handle(),
+            exchange,
+            network,
+            names,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
             shutdown: shutdown.clone(),
@@ -120,6 +153,7 @@ impl TestNode {
             router: super::router(Arc::new(api), rules),
             shutdown,
             ingest,
+            swarm,
             _dir: dir,
         }
     }

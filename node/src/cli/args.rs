@@ -63,9 +63,15 @@ pub(crate) enum Command {
     /// What the store keeps, and for whom
     #[command(subcommand)]
     Pin(PinCommand),
+    /// Names that can change what they stand for: IPNS and DNSLink
+    #[command(subcommand)]
+    Name(NameCommand),
     /// Look into the block store; works with and without a running node
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Who is connected; connect to others
+    #[command(subcommand)]
+    Peer(PeerCommand),
     /// Check that everything a node needs is there
     Doctor,
     /// Bearer tokens for the API
@@ -198,19 +204,38 @@ pub(crate) enum PinCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum NameCommand {
+    /// Make a key's name stand for content
+    Publish {
+        /// A root CID, or a path /ipfs/… or /ipns/…
+        #[arg(value_name = "CID")]
+        value: String,
+        /// A named key, made at its first use [default: the node's own]
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+    },
+    /// Follow a name to the path that it stands for
+    Resolve {
+        /// An IPNS name (k51…), a DNS name with a dnslink record, or a path /ipns/…
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
     /// Count blocks, bytes and pins
     Stat,
     /// Hash every block again and look for missing ones
     Verify,
-    /// Write the file behind a CID
+    /// Write the file behind a CID; a running node fetches what it does not have
     Get {
         cid: Cid,
         /// Where to write it [default: standard output]
         #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
     },
-    /// Write a root and every block below it as a CAR file
+    /// Write a root and every block below it as a CAR file; a running node fetches what it does not
+    /// have
     Export {
         root: Cid,
         /// Where to write it [default: standard output]
@@ -224,6 +249,34 @@ pub(crate) enum StoreCommand {
         /// Name under which the roots are pinned
         #[arg(long, default_value = "import")]
         holder: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeerCommand {
+    /// List connected peers
+    Ls,
+    /// Connect to a peer and stay connected
+    Connect {
+        /// Multiaddress that ends in /p2p/<peer id>
+        #[arg(value_name = "MULTIADDR")]
+        address: String,
+    },
+    /// Close every connection with a peer
+    Disconnect {
+        /// Its peer id
+        #[arg(value_name = "PEER")]
+        peer: String,
+    },
+    /// Measure how long a peer takes to answer
+    Ping {
+        /// A connected peer's id, or a multiaddress to connect to first
+        #[arg(value_name = "PEER")]
+        peer: String,
+        /// How often
+        #[arg(long, short, value_name = "N", default_value_t = 4,
+            value_parser = clap::value_parser!(u8).range(1..=100))]
+        count: u8,
     },
 }
 

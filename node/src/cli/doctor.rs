@@ -1,20 +1,21 @@
 //! `cidcast doctor`: what a node needs, looked at one by one, each finding with what to do.
+//!
+//! It changes nothing and asks nobody but the node on the data directory, or the one that `--api`
+//! names. A problem is what keeps the node from doing what its configuration says; a note is what
+//! its operator may want to know.
 
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+mod disk;
+mod machine;
+mod network;
+
 use std::process::ExitCode;
 
-use cidcast_transcode::Tools;
-use reqwest::Method;
 use serde::Serialize;
 
 use super::Context;
-use super::client::Client;
 use super::failure::Failure;
-use super::output::{size, table};
-use crate::config::{self, Config};
-use crate::serve::tool_settings;
+use super::output::table;
+use crate::config::{self, ConfigError};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -33,20 +34,40 @@ enum State {
     Problem,
 }
 
+impl Finding {
+    fn fine(what: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(what, State::Fine, detail)
+    }
+
+    fn note(what: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(what, State::Note, detail)
+    }
+
+    fn problem(what: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(what, State::Problem, detail)
+    }
+
+    fn new(what: &'static str, state: State, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self {
+            what,
+            state,
+            detail,
+        }
+    }
+}
+
 pub(crate) async fn run(context: &Context) -> Result<ExitCode, Failure> {
     let config = config::read(&context.locations, &context.data_dir);
     let mut findings = vec![configuration(context, config.as_ref().err())];
     let config = config.unwrap_or_default();
-    findings.push(tools(&config));
-    findings.push(data_dir(context.data_dir.path()));
-    findings.push(disk(context, &config));
-    let node = node(context).await;
-    // A running node holds its own ports.
-    if node.state != State::Fine {
-        findings.push(port("api.listen", config.api.listen));
-        findings.push(port("gateway.listen", config.gateway.listen));
-    }
-    findings.push(node);
+    findings.push(machine::tools(&config));
+    findings.push(disk::data_dir(context.data_dir.path()));
+    findings.extend(disk::space(&context.data_dir, &config));
+    findings.extend(disk::sync(&context.data_dir, &config));
+    findings.push(machine::open_files(&config));
+    findings.push(machine::clock(&context.data_dir));
+    findings.extend(network::look(context, &config).await);
     context.output.result(&findings, || rows(&findings));
     let bad = findings
         .iter()
@@ -59,161 +80,29 @@ pub(crate) async fn run(context: &Context) -> Result<ExitCode, Failure> {
 }
 
 fn rows(findings: &[Finding]) -> String {
-    let rows: Vec<Vec<String>> = findings
-        .iter()
-        .map(|finding| {
-            let mark = match finding.state {
-                State::Fine => "ok",
-                State::Note => "note",
-                State::Problem => "PROBLEM",
-            };
-            vec![
-                mark.to_owned(),
-                finding.what.to_owned(),
-                finding.detail.clone(),
-            ]
-        })
-        .collect();
-    table(&rows)
+    let row = |finding: &Finding| {
+        let mark = match finding.state {
+            State::Fine => "ok",
+            State::Note => "note",
+            State::Problem => "PROBLEM",
+        };
+        let (mark, what) = (mark.to_owned(), finding.what.to_owned());
+        vec![mark, what, finding.detail.clone()]
+    };
+    table(&findings.iter().map(row).collect::<Vec<_>>())
 }
 
-fn configuration(context: &Context, error: Option<&config::ConfigError>) -> Finding {
+fn configuration(context: &Context, error: Option<&ConfigError>) -> Finding {
     let what = "configuration";
-    match error {
-        Some(error) => Finding {
-            what,
-            state: State::Problem,
-            detail: error.to_string(),
-        },
-        None => {
-            let file = context.locations.config.clone();
-            let file = file.unwrap_or_else(|| context.data_dir.config_file());
-            let detail = if file.exists() {
-                file.display().to_string()
-            } else {
-                "defaults".into()
-            };
-            Finding {
-                what,
-                state: State::Fine,
-                detail,
-            }
-        }
+    if let Some(error) = error {
+        let detail = format!("{error} (what follows is about the defaults)");
+        return Finding::problem(what, detail);
     }
-}
-
-fn tools(config: &Config) -> Finding {
-    let what = "ffmpeg";
-    match Tools::locate(&tool_settings(config)) {
-        Ok(tools) => Finding {
-            what,
-            state: State::Fine,
-            detail: tools.encoder().to_owned(),
-        },
-        Err(error) => Finding {
-            what,
-            state: State::Problem,
-            detail: error.to_string(),
-        },
-    }
-}
-
-fn data_dir(path: &Path) -> Finding {
-    let what = "data directory";
-    let name = path.display();
-    match path.metadata() {
-        Err(_) => {
-            let detail = format!("{name} does not exist yet: `cidcast serve` makes it");
-            Finding {
-                what,
-                state: State::Note,
-                detail,
-            }
-        }
-        Ok(facts) if facts.permissions().mode() & 0o077 != 0 => {
-            let detail = format!("{name} can be entered by others: run `chmod 700 {name}`");
-            Finding {
-                what,
-                state: State::Problem,
-                detail,
-            }
-        }
-        Ok(_) => Finding {
-            what,
-            state: State::Fine,
-            detail: name.to_string(),
-        },
-    }
-}
-
-fn disk(context: &Context, config: &Config) -> Finding {
-    let what = "disk";
-    let existing = context
-        .data_dir
-        .path()
-        .ancestors()
-        .find(|path| path.exists());
-    let stat = existing.map(rustix::fs::statvfs);
-    let Some(Ok(stat)) = stat else {
-        let detail = "the free space is not known: is the disk mounted?".to_owned();
-        return Finding {
-            what,
-            state: State::Note,
-            detail,
-        };
-    };
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let needed = config.upload.min_free.bytes();
-    if free < needed {
-        let (free, needed) = (size(free), size(needed));
-        let detail = format!("{free} free, uploads need {needed} (upload.min_free): make room");
-        return Finding {
-            what,
-            state: State::Problem,
-            detail,
-        };
-    }
-    Finding {
-        what,
-        state: State::Fine,
-        detail: format!("{} free", size(free)),
-    }
-}
-
-fn port(what: &'static str, address: SocketAddr) -> Finding {
-    match std::net::TcpListener::bind(address) {
-        Ok(_) => Finding {
-            what,
-            state: State::Fine,
-            detail: format!("{address} is free"),
-        },
-        Err(error) => {
-            let detail = format!("{address} cannot be used ({error}): choose another in {what}");
-            Finding {
-                what,
-                state: State::Problem,
-                detail,
-            }
-        }
-    }
-}
-
-async fn node(context: &Context) -> Finding {
-    let what = "node";
-    let stopped = |detail: &str| Finding {
-        what,
-        state: State::Note,
-        detail: detail.to_owned(),
-    };
-    let Ok(Some(client)) = Client::local(context) else {
-        return stopped("not running: start it with `cidcast serve`");
-    };
-    match client.send(client.request(Method::GET, "/readyz")).await {
-        Ok(_) => Finding {
-            what,
-            state: State::Fine,
-            detail: "running and ready".to_owned(),
-        },
-        Err(failure) => stopped(failure.detail()),
+    let file = context.locations.config.clone();
+    let file = file.unwrap_or_else(|| context.data_dir.config_file());
+    if file.exists() {
+        Finding::fine(what, file.display().to_string())
+    } else {
+        Finding::fine(what, "defaults")
     }
 }

@@ -79,6 +79,11 @@ impl Failure {
         self.kind
     }
 
+    /// Whether no node answered.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.kind == Kind::Unreachable
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)
     }

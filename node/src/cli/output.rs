@@ -46,6 +46,11 @@ impl Output {
         };
     }
 
+    /// Whether a person reads along.
+    pub(crate) fn is_text(self) -> bool {
+        self == Self::Text
+    }
+
     /// Whether progress bars make sense.
     pub(crate) fn shows_progress(self) -> bool {
         self == Self::Text && std::io::stderr().is_terminal()

@@ -15,6 +15,7 @@ pub(crate) fn serve(context: &Context, options: ServeArgs) -> Result<ExitCode, F
     let config = configured(context, options)?;
     let first = context.data_dir.create()?;
     start_logging(&config.log)?;
+    serve::raise_open_files(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -75,12 +76,13 @@ fn configured(context: &Context, options: ServeArgs) -> Result<Config, Failure> 
 }
 
 /// `RUST_LOG` goes before the configuration. A plain level is that of cidcast's own crates; others
-/// speak up from warnings on (that the DHT knows nobody yet is no news).
+/// speak up from warnings on (that the DHT knows nobody yet is no news, and connexa calls every dial
+/// that fails an error: in a public network, several a second).
 fn start_logging(log: &Log) -> Result<(), Failure> {
     let directives = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => directives,
         _ if log.level.contains(['=', ',']) => log.level.clone(),
-        _ => format!("warn,libp2p_kad=error,cidcast={}", log.level),
+        _ => format!("warn,libp2p_kad=error,connexa=off,cidcast={}", log.level),
     };
     let filter = EnvFilter::try_new(&directives).map_err(|error| {
         Failure::new(Kind::Usage, "configuration", "Configuration not usable", format!(

@@ -1,8 +1,13 @@
 //! Values that have the right type and still cannot be used.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
-use cidcast_ipfs::swarm::{check_bootstrap, check_listen};
+use cidcast_ipfs::check_service;
+use cidcast_ipfs::swarm::{
+    AddressError, check_announce, check_bootstrap, check_listen, check_network_key, check_private,
+    check_relay,
+};
 
 use super::{Config, Token};
 
@@ -25,6 +30,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_api(config, &mut findings);
     check_gateway(config, &mut findings);
     check_swarm(config, &mut findings);
+    check_network(config, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
@@ -125,16 +131,94 @@ fn check_gateway(config: &Config, findings: &mut Findings) {
 }
 
 fn check_swarm(config: &Config, findings: &mut Findings) {
-    for address in &config.swarm.listen {
-        if let Err(problem) = check_listen(address) {
-            findings.unless(false, "swarm.listen", problem.to_string());
+    let swarm = &config.swarm;
+    check_each("swarm.listen", &swarm.listen, check_listen, findings);
+    check_each(
+        "swarm.bootstrap",
+        &swarm.bootstrap,
+        check_bootstrap,
+        findings,
+    );
+    check_each("swarm.announce", &swarm.announce, check_announce, findings);
+    check_each("swarm.relays", &swarm.relays, check_relay, findings);
+    if let Some(path) = &swarm.key_file {
+        if let Err(problem) = check_network_key(path) {
+            findings.unless(false, "swarm.key_file", problem.to_string());
+        }
+        match check_private(&swarm.listen, &swarm.bootstrap) {
+            Err(problem @ AddressError::OnlyQuic) => {
+                findings.unless(false, "swarm.listen", problem.to_string());
+            }
+            Err(problem @ AddressError::PublicFromPrivate) => {
+                findings.unless(false, "swarm.bootstrap", problem.to_string());
+            }
+            // Said above already.
+            Err(_) | Ok(()) => {}
         }
     }
-    for address in &config.swarm.bootstrap {
-        if let Err(problem) = check_bootstrap(address) {
-            findings.unless(false, "swarm.bootstrap", problem.to_string());
+    findings.unless(
+        swarm.max_connections >= 16,
+        "swarm.max_connections",
+        "must be at least 16, or the DHT finds nothing",
+    );
+    findings.unless(
+        (1..=swarm.max_connections).contains(&swarm.max_connections_per_peer),
+        "swarm.max_connections_per_peer",
+        "must be at least 1 and at most swarm.max_connections",
+    );
+}
+
+fn check_each(
+    key: &str,
+    addresses: &[String],
+    check: fn(&str) -> Result<(), AddressError>,
+    findings: &mut Findings,
+) {
+    for address in addresses {
+        if let Err(problem) = check(address) {
+            findings.unless(false, key, problem.to_string());
         }
     }
+}
+
+fn check_network(config: &Config, findings: &mut Findings) {
+    let network = &config.network;
+    let services = [
+        ("network.routers", &network.routers),
+        ("network.http_gateways", &network.http_gateways),
+    ];
+    for (key, urls) in services {
+        for url in urls {
+            if let Err(problem) = check_service(url) {
+                findings.unless(false, key, problem.to_string());
+            }
+        }
+    }
+    findings.unless(
+        network.fetch_timeout.duration().as_secs() >= 1,
+        "network.fetch_timeout",
+        "must be at least 1s: connecting alone takes longer than less",
+    );
+    findings.unless(
+        network.reprovide_every.duration().as_secs() >= 600,
+        "network.reprovide_every",
+        "must be at least 10m, or the DHT is busy with nothing else",
+    );
+    for server in &network.dns {
+        findings.unless(
+            dns_server(server).is_some(),
+            "network.dns",
+            format!("`{server}` is not a DNS server: write an IP address, such as 192.0.2.53"),
+        );
+    }
+}
+
+/// A DNS server's address, with the port of DNS unless it names one.
+pub(crate) fn dns_server(text: &str) -> Option<SocketAddr> {
+    const DNS: u16 = 53;
+    let bare: Option<IpAddr> = text.parse().ok();
+    bare.map(|ip| SocketAddr::new(ip, DNS))
+        .or_else(|| text.parse().ok())
 }
 
 fn check_upload(config: &Config, findings: &mut Findings) {

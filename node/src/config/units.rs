@@ -1,4 +1,4 @@
-//! Values with units: sizes (`10 GiB`), times (`30s`) and listening addresses.
+//! Values with a form of their own: sizes (`10 GiB`), times (`30s`), switches and listening addresses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +14,26 @@ pub(crate) struct ByteSize(u64);
 /// A span of time, written with a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span(Duration);
+
+/// Something that runs or does not, written `true` or `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub(crate) enum Switch {
+    Off,
+    On,
+}
+
+impl From<bool> for Switch {
+    fn from(is_on: bool) -> Self {
+        if is_on { Self::On } else { Self::Off }
+    }
+}
+
+impl From<Switch> for bool {
+    fn from(switch: Switch) -> Self {
+        switch == Switch::On
+    }
+}
 
 /// Neither a size nor a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
-use cidcast_ipfs::swarm::SwarmSettings;
+use cidcast_ipfs::names::NameSettings;
+use cidcast_ipfs::swarm::{Limits, Service, SwarmSettings};
+use cidcast_ipfs::{DhtRole, NetworkSettings};
 use cidcast_runtime::Backoff;
 use cidcast_store::{Metrics, StoreSettings};
 use cidcast_transcode::{ProbeLimits, ToolSettings};
 use cidcast_types::Micros;
 
-use crate::config::{Config, DataDir, KeepSource};
+use crate::config::{Config, DataDir, Dht, KeepSource, Switch, dns_server};
 
 /// A full disk or a killed encoder: soon at first, then patiently, for about two hours.
 const RETRY: Backoff = Backoff {
@@ -37,10 +39,49 @@ pub(super) fn store(metrics: Metrics) -> StoreSettings {
 }
 
 pub(super) fn swarm(config: &Config, data_dir: &DataDir) -> SwarmSettings {
+    let swarm = &config.swarm;
+    let switches = [
+        (swarm.mdns, Service::Mdns),
+        (swarm.autonat, Service::AutoNat),
+        (swarm.upnp, Service::Upnp),
+        (swarm.relay_server, Service::RelayServer),
+    ];
+    let on = |(switch, service)| (switch == Switch::On).then_some(service);
     SwarmSettings {
-        listen: config.swarm.listen.clone(),
-        bootstrap: config.swarm.bootstrap.clone(),
+        network_key_file: swarm.key_file.clone(),
+        listen: swarm.listen.clone(),
+        announce: swarm.announce.clone(),
+        bootstrap: swarm.bootstrap.clone(),
+        relays: swarm.relays.clone(),
+        services: switches.into_iter().filter_map(on).collect(),
+        limits: Limits {
+            connections: swarm.max_connections,
+            per_peer: swarm.max_connections_per_peer,
+        },
         ..SwarmSettings::new(data_dir.swarm_key_file())
+    }
+}
+
+pub(super) fn network(config: &Config) -> NetworkSettings {
+    let network = &config.network;
+    NetworkSettings {
+        routers: network.routers.clone(),
+        http_gateways: network.http_gateways.clone(),
+        fetch_timeout: network.fetch_timeout.duration(),
+        dht: match network.dht {
+            Dht::Auto => DhtRole::Auto,
+            Dht::Client => DhtRole::Client,
+            Dht::Server => DhtRole::Server,
+        },
+        visit_bytes: network.visit_space.bytes(),
+    }
+}
+
+pub(super) fn names(config: &Config, data_dir: &DataDir) -> NameSettings {
+    let servers = config.network.dns.iter();
+    NameSettings {
+        dns_servers: servers.filter_map(|text| dns_server(text)).collect(),
+        ..NameSettings::new(data_dir.names_folder())
     }
 }
 
@@ -77,9 +118,16 @@ pub(super) fn gateway(config: &Config) -> gateway::Settings {
     };
     let public_host = config.gateway.public_url.as_deref().and_then(host_of);
     let named = config.gateway.allowed_hosts.iter().cloned();
+    let defaults = gateway::Settings::new(reach);
+    // A block of the network may take as long as it may; giving up is then its own business.
+    let longest = config.network.fetch_timeout.duration() + Duration::from_secs(5);
     gateway::Settings {
         public_hosts: named.chain(public_host).collect(),
-        ..gateway::Settings::new(reach)
+        limits: gateway::Limits {
+            read_deadline: defaults.limits.read_deadline.max(longest),
+            ..defaults.limits
+        },
+        ..defaults
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cidcast_catalog::Catalog;
+use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_gateway::{Access, StaticSite};
 use cidcast_ingest::{Ingest, Parties};
 use cidcast_ipfs::Blocks;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::lock::NodeLock;
+use super::network::{self, Reachable};
 use super::{Addresses, RunFile, Running, listener, settings, token};
 use crate::api::{self, Api, Door, Facts, Gateway, InFlight, Rules, Site};
 use crate::config::{Config, DataDir};
@@ -32,6 +34,10 @@ struct Core {
     store: Store,
     blocks: Blocks,
     swarm: Swarm,
+    exchange: Exchange,
+    reachable: Reachable,
+    /// The exchange's own: it ends after the write path and before the store.
+    exchange_tasks: Shutdown,
     ingest: Ingest,
     encoder: String,
 }
@@ -59,6 +65,7 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         catalog,
         store,
         swarm,
+        exchange_tasks,
         ingest,
         ..
     } = core;
@@ -66,6 +73,7 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         catalog,
         store,
         swarm,
+        exchange_tasks,
         ingest,
         intake,
         data_dir,
@@ -85,17 +93,27 @@ async fn open(
     let tools = tokio::task::spawn_blocking(move || Tools::locate(&tool_settings)).await??;
     let catalog = Catalog::open(&data_dir.catalog_file()).await?;
     let store = open_store(config, data_dir, registry).await?;
-    let blocks = Blocks::new(store.clone());
     let sockets = Sockets {
         api: bind("api.listen", config.api.listen).await?,
         gateway: bind("gateway.listen", config.gateway.listen).await?,
     };
-    let swarm = Swarm::start(settings::swarm(config, data_dir), shutdown).await?;
+    let exchange_tasks = shutdown.child();
+    let (exchange, behaviour) = Exchange::start(
+        store.clone(),
+        ExchangeSettings::default(),
+        registry,
+        &exchange_tasks,
+    );
+    let swarm = settings::swarm(config, data_dir);
+    let swarm = Swarm::start(swarm, Some(behaviour), shutdown).await?;
+    let parts = (&swarm, &exchange, &store);
+    let reachable = network::start(config, data_dir, parts, &exchange_tasks).await?;
+    let blocks = Blocks::with_network(store.clone(), reachable.network.clone());
     let encoder = tools.encoder().to_owned();
     let parties = Parties {
         catalog: catalog.clone(),
         store: store.clone(),
-        blocks: blocks.clone(),
+        blocks: blocks.local(),
         tools,
         clock: Clock::System,
     };
@@ -107,12 +125,18 @@ async fn open(
         shutdown,
     )
     .await?;
+    let parts = (&catalog, &blocks, &ingest);
+    let (provide, provider) = (config.network.provide, reachable.provider.clone());
+    network::keep_providing(provide, parts, provider, &exchange_tasks);
     Ok((
         Core {
             catalog,
             store,
             blocks,
             swarm,
+            exchange,
+            reachable,
+            exchange_tasks,
             ingest,
             encoder,
         },
@@ -167,6 +191,10 @@ fn listen(
         ingest: core.ingest.clone(),
         catalog: core.catalog.clone(),
         store: core.store.clone(),
+        swarm: core.swarm.handle(),
+        exchange: core.exchange.clone(),
+        network: core.reachable.network.clone(),
+        names: core.reachable.names.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),
         shutdown: intake.clone(),

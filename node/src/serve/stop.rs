@@ -1,4 +1,4 @@
-//! Stopping a node: intake, workers, swarm, catalog, store, in this order and bounded in time.
+//! Stopping a node: intake, workers, swarm and exchange, catalog, store, in this order and bounded in time.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use super::{RunFile, Running};
 const WORKERS: Duration = Duration::from_secs(20);
 /// A player may be in the middle of a segment; it asks again.
 const CONNECTIONS: Duration = Duration::from_secs(5);
+/// Blocks that are being written.
+const EXCHANGE: Duration = Duration::from_secs(10);
 /// Writing the log of SQLite back into its file.
 const CATALOG: Duration = Duration::from_secs(10);
 /// Syncing the blocks folder and closing the pins.
@@ -32,6 +34,8 @@ impl Running {
         self.intake.trigger();
         let workers = self.ingest.stop(WORKERS).await;
         note("workers", workers.err().map(|error| error.to_string()));
+        // Whoever waits for a block of a peer hears that there will be none.
+        self.exchange_tasks.trigger();
         let connections = self.intake.drain(CONNECTIONS).await;
         note(
             "connections",
@@ -41,6 +45,8 @@ impl Running {
             "swarm",
             self.swarm.stop().await.err().map(|error| error.to_string()),
         );
+        let exchange = self.exchange_tasks.drain(EXCHANGE).await;
+        note("exchange", exchange.err().map(|error| error.to_string()));
         let closed = tokio::time::timeout(CATALOG, self.catalog.close()).await;
         note("catalog", closed.err().map(|error| error.to_string()));
         let store = self.store;

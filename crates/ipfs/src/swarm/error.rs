@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{AddressError, KeyError};
+use rust_ipfs::PeerId;
+
+use super::{AddressError, KeyError, NetworkKeyError};
 
 /// Why the swarm did not start.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +12,9 @@ pub enum StartError {
     /// The node has no usable identity.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key of the private network is not usable.
+    #[error(transparent)]
+    NetworkKey(#[from] NetworkKeyError),
     /// A setting is not a usable multiaddress.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -57,6 +62,58 @@ pub enum ConnectError {
         /// The address that was dialled.
         address: String,
         /// The deadline.
+        deadline: Duration,
+    },
+}
+
+/// Why a peer was not disconnected.
+#[derive(Debug, thiserror::Error)]
+pub enum DisconnectError {
+    /// It is not connected.
+    #[error("{peer} is not connected; `cidcast peer ls` shows who is")]
+    NotConnected {
+        /// Who.
+        peer: PeerId,
+    },
+    /// The swarm failed.
+    #[error("the connection with {peer} did not close properly")]
+    Swarm {
+        /// Who.
+        peer: PeerId,
+        /// What the swarm says.
+        source: SwarmFault,
+    },
+}
+
+/// Why a peer was not pinged.
+#[derive(Debug, thiserror::Error)]
+pub enum PingError {
+    /// It is not connected.
+    #[error("{peer} is not connected; connect to it first: cidcast peer connect ADDRESS")]
+    NotConnected {
+        /// Who.
+        peer: PeerId,
+    },
+    /// It does not speak the protocol, or its connection has just closed.
+    #[error("{peer} does not take pings; if it has just disconnected, connect to it again")]
+    NoStream {
+        /// Who.
+        peer: PeerId,
+    },
+    /// It answered wrongly or its connection broke.
+    #[error("the ping to {peer} failed; try again, it may have disconnected")]
+    Broken {
+        /// Who.
+        peer: PeerId,
+        /// How.
+        source: std::io::Error,
+    },
+    /// It did not answer.
+    #[error("{peer} did not answer within {deadline:?}; its connection may be dead or very slow")]
+    Slow {
+        /// Who.
+        peer: PeerId,
+        /// How long was waited.
         deadline: Duration,
     },
 }

@@ -8,9 +8,9 @@ use cidcast_ipfs::swarm::{StartError, Swarm, SwarmSettings};
 use cidcast_runtime::Shutdown;
 
 /// Far beyond what anything here takes on a slow machine.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-fn settings(folder: &Path, listen: &[&str]) -> SwarmSettings {
+pub(crate) fn settings(folder: &Path, listen: &[&str]) -> SwarmSettings {
     SwarmSettings {
         listen: listen.iter().map(|&address| address.to_owned()).collect(),
         start_deadline: LONG,
@@ -25,7 +25,7 @@ fn port(address: &str, protocol: &str) -> u16 {
     rest.split('/').next().unwrap().parse().unwrap()
 }
 
-const EVERYWHERE: [&str; 3] = [
+pub(crate) const EVERYWHERE: [&str; 3] = [
     "/ip4/127.0.0.1/tcp/0",
     "/ip4/127.0.0.1/udp/0/quic-v1",
     "/ip4/127.0.0.1/tcp/0/ws",
@@ -35,7 +35,7 @@ const EVERYWHERE: [&str; 3] = [
 async fn peers_meet_on_every_transport_and_ports_are_free_after_stop() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let shutdown = Shutdown::new();
-    let listener = Swarm::start(settings(here.path(), &EVERYWHERE), &shutdown)
+    let listener = Swarm::start(settings(here.path(), &EVERYWHERE), None, &shutdown)
         .await
         .unwrap();
     let addresses = listener.listen_addresses().await;
@@ -45,7 +45,7 @@ async fn peers_meet_on_every_transport_and_ports_are_free_after_stop() {
             address.ends_with(&format!("/p2p/{}", listener.peer_id())),
             "{address}"
         );
-        let dialler = Swarm::start(settings(there.path(), &[]), &shutdown)
+        let dialler = Swarm::start(settings(there.path(), &[]), None, &shutdown)
             .await
             .unwrap();
         dialler.connect(address, LONG).await.unwrap();
@@ -66,12 +66,12 @@ async fn peers_meet_on_every_transport_and_ports_are_free_after_stop() {
 async fn the_peer_id_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let shutdown = Shutdown::new();
-    let first = Swarm::start(settings(folder.path(), &[]), &shutdown)
+    let first = Swarm::start(settings(folder.path(), &[]), None, &shutdown)
         .await
         .unwrap();
     let peer = first.peer_id();
     first.stop().await.unwrap();
-    let second = Swarm::start(settings(folder.path(), &[]), &shutdown)
+    let second = Swarm::start(settings(folder.path(), &[]), None, &shutdown)
         .await
         .unwrap();
     assert_eq!(second.peer_id(), peer);
@@ -83,7 +83,7 @@ async fn a_taken_port_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port());
-    let error = Swarm::start(settings(folder.path(), &[&taken]), &Shutdown::new()).await;
+    let error = Swarm::start(settings(folder.path(), &[&taken]), None, &Shutdown::new()).await;
     match error.unwrap_err() {
         StartError::Listen { address, .. } => assert_eq!(address, taken),
         other => panic!("{other}"),
@@ -95,7 +95,7 @@ async fn a_node_that_is_told_to_stop_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let shutdown = Shutdown::new();
     shutdown.trigger();
-    let error = Swarm::start(settings(folder.path(), &EVERYWHERE), &shutdown).await;
+    let error = Swarm::start(settings(folder.path(), &EVERYWHERE), None, &shutdown).await;
     assert!(matches!(error, Err(StartError::Interrupted)));
 }
 
@@ -113,21 +113,21 @@ async fn met(swarm: &Swarm) {
 async fn a_bootstrap_peer_is_met_again_after_it_was_away() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let shutdown = Shutdown::new();
-    let listener = Swarm::start(settings(here.path(), &EVERYWHERE[..1]), &shutdown)
+    let listener = Swarm::start(settings(here.path(), &EVERYWHERE[..1]), None, &shutdown)
         .await
         .unwrap();
     let addresses = listener.listen_addresses().await;
     let newcomer = SwarmSettings {
         bootstrap: addresses.clone(),
-        bootstrap_retry: Duration::from_millis(50),
+        retry: Duration::from_millis(50),
         ..settings(there.path(), &[])
     };
-    let newcomer = Swarm::start(newcomer, &shutdown).await.unwrap();
+    let newcomer = Swarm::start(newcomer, None, &shutdown).await.unwrap();
     met(&listener).await;
     listener.stop().await.unwrap();
 
     let (same, _) = addresses[0].split_once("/p2p/").unwrap();
-    let listener = Swarm::start(settings(here.path(), &[same]), &shutdown)
+    let listener = Swarm::start(settings(here.path(), &[same]), None, &shutdown)
         .await
         .unwrap();
     met(&listener).await;

@@ -1,0 +1,26 @@
+//! What this crate adds to the swarm of rust-ipfs.
+
+use std::convert::Infallible;
+
+use cidcast_exchange::Behaviour as Exchange;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+
+use super::ping;
+
+/// Mounted beside the behaviours of rust-ipfs. Nothing comes out of it by way of the swarm.
+#[derive(NetworkBehaviour)]
+#[behaviour(to_swarm = "Infallible")]
+pub(super) struct Own {
+    exchange: Toggle<Exchange>,
+    ping: ping::Behaviour,
+}
+
+impl Own {
+    pub(super) fn new(exchange: Option<Exchange>, ping: ping::Behaviour) -> Self {
+        Self {
+            exchange: exchange.into(),
+            ping,
+        }
+    }
+}

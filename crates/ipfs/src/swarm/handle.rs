@@ -1,0 +1,175 @@
+//! What can be asked of a running swarm, by as many as like.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use rust_ipfs::{Ipfs, Multiaddr, PeerId, Protocol};
+
+use super::dial;
+use super::error::{ConnectError, DisconnectError, PingError, SwarmFault};
+use super::ping::Pinger;
+use super::roster::{Nat, Peer, PortMapping, Roster};
+
+/// Most pings in one go.
+pub const MAX_PINGS: u8 = 100;
+
+/// A running swarm. Cheap to clone; it does not keep the swarm running.
+#[derive(Clone)]
+pub struct SwarmHandle {
+    pub(super) ipfs: Ipfs,
+    pub(super) peer: PeerId,
+    pub(super) roster: Roster,
+    pub(super) pinger: Pinger,
+    pub(super) network: NetworkKind,
+}
+
+/// Who may be in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// Anybody.
+    Open,
+    /// Whoever has the key.
+    Private,
+}
+
+/// How this node can be reached, as far as it knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// What the listeners are bound to, with `/p2p/…`.
+    pub listening: Vec<String>,
+    /// What is announced: from the settings, the router, or proven by a peer.
+    pub external: Vec<String>,
+    /// How peers see this node; newest last. Not proven to lead here.
+    pub observed: Vec<String>,
+    /// Relays at which this node holds a reservation.
+    pub relays: Vec<PeerId>,
+    /// Whether strangers can open connections.
+    pub nat: Nat,
+    /// What the router said.
+    pub port_mapping: PortMapping,
+    /// Who may be in the network.
+    pub network: NetworkKind,
+}
+
+impl SwarmHandle {
+    /// This node's libp2p identity.
+    pub fn peer_id(&self) -> String {
+        self.peer.to_string()
+    }
+
+    /// Everyone who is connected, longest first.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.roster.peers()
+    }
+
+    /// One connected peer.
+    pub fn peer(&self, id: &PeerId) -> Option<Peer> {
+        self.roster.peer(id)
+    }
+
+    /// The addresses that listeners are bound to, with real ports and `/p2p/…`. Listeners on
+    /// unspecified addresses have one for every network interface.
+    pub async fn listen_addresses(&self) -> Vec<String> {
+        let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
+        let with_peer = |address: Multiaddr| match address.iter().last() {
+            Some(Protocol::P2p(_)) => address.to_string(),
+            _ => address.with(Protocol::P2p(self.peer)).to_string(),
+        };
+        bound.into_iter().map(with_peer).collect()
+    }
+
+    /// How this node can be reached.
+    pub async fn reach(&self) -> Reach {
+        let external = self.ipfs.external_addresses().await.unwrap_or_default();
+        let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
+        let relays: BTreeSet<PeerId> = bound.iter().filter_map(relay_of).collect();
+        let texts = |addresses: Vec<Multiaddr>| -> Vec<String> {
+            let mut texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            texts.dedup();
+            texts
+        };
+        Reach {
+            listening: self.listen_addresses().await,
+            external: texts(external),
+            observed: texts(self.roster.observed()),
+            relays: relays.into_iter().collect(),
+            nat: self.roster.nat(),
+            port_mapping: self.roster.port_mapping(),
+            network: self.network,
+        }
+    }
+
+    /// Connects to the peer that `address` names, which must end in `/p2p/…`, and keeps the
+    /// connection open until [`Self::disconnect`]. A peer that is connected already is only kept.
+    /// Names in the address are looked up by the system's resolver.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if the address is not usable or nobody with that peer id answers in time.
+    pub async fn connect(&self, address: &str, deadline: Duration) -> Result<PeerId, ConnectError> {
+        dial::keep(&self.ipfs, address, deadline).await
+    }
+
+    /// Closes every connection with a peer and keeps it no longer. A bootstrap peer, a relay or a
+    /// neighbour is dialled again when its turn comes.
+    ///
+    /// # Errors
+    ///
+    /// [`DisconnectError`] if the peer is not connected.
+    pub async fn disconnect(&self, peer: PeerId) -> Result<(), DisconnectError> {
+        let _ = self.ipfs.remove_peer(peer).await;
+        if self.roster.peer(&peer).is_none() {
+            return Err(DisconnectError::NotConnected { peer });
+        }
+        match self.ipfs.disconnect(peer).await {
+            Ok(()) => Ok(()),
+            // It went by itself in the meantime.
+            Err(_) if self.roster.peer(&peer).is_none() => Ok(()),
+            Err(error) => Err(DisconnectError::Swarm {
+                peer,
+                source: SwarmFault(error),
+            }),
+        }
+    }
+
+    /// Pings a connected peer `count` times (at most [`MAX_PINGS`]), one after another. Each round
+    /// trip has `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`PingError`] if the peer is not connected or does not answer.
+    pub async fn ping(
+        &self,
+        peer: PeerId,
+        count: u8,
+        deadline: Duration,
+    ) -> Result<Vec<Duration>, PingError> {
+        if self.roster.peer(&peer).is_none() {
+            return Err(PingError::NotConnected { peer });
+        }
+        let count = count.clamp(1, MAX_PINGS);
+        self.pinger.ping(peer, count, deadline).await
+    }
+}
+
+impl fmt::Debug for SwarmHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SwarmHandle")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The relay in `/…/p2p/RELAY/p2p-circuit/…`.
+fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    let mut relay = None;
+    for part in address {
+        match part {
+            Protocol::P2p(peer) => relay = Some(peer),
+            Protocol::P2pCircuit => return relay,
+            _ => {}
+        }
+    }
+    None
+}
