@@ -171,12 +171,12 @@ fn a_block_shares_the_memory_of_its_frame() {
 #[test]
 fn a_flood_of_empty_entries_is_refused() {
     let entries = [0x0a, 0].repeat(MAX_ITEMS);
-    let mut bytes = vec![0x22, 0].repeat(MAX_ITEMS + 1);
+    let presences = [0x22, 0].repeat(MAX_ITEMS + 1);
     assert_eq!(
-        Message::decode(&bytes.clone().into()).map(|m| m.presences.len()),
+        Message::decode(&presences.into()).map(|m| m.presences.len()),
         Ok(0)
     );
-    bytes = vec![0x0a];
+    let mut bytes = vec![0x0a];
     field::put_varint(&mut bytes, entries.len() as u64);
     bytes.extend(entries);
     assert_eq!(
