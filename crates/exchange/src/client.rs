@@ -254,6 +254,11 @@ impl Client {
         std::mem::take(&mut self.actions)
     }
 
+    /// Whether anybody wants a block.
+    pub(crate) fn is_wanted(&self, id: &BlockId) -> bool {
+        self.wants.contains_key(id)
+    }
+
     /// Blocks wanted.
     pub(crate) fn len(&self) -> usize {
         self.wants.len()

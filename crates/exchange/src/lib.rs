@@ -43,7 +43,7 @@ pub use error::{SupplyError, WantError};
 pub use exchange::Exchange;
 pub use libp2p::PeerId;
 #[doc(hidden)] // for fuzzing
-pub use message::{Malformed, Message};
+pub use message::{Dialect, Malformed, Message};
 pub use report::{PeerReport, Progress};
 pub use session::{Class, Session};
 pub use settings::ExchangeSettings;

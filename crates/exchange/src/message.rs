@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cid::Cid;
 
 pub use decode::Malformed;
-pub(crate) use encode::{Dialect, frame};
+pub use encode::Dialect;
 pub(crate) use field::{Length, length};
 pub(crate) use prefix::Prefix;
 

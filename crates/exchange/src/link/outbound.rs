@@ -14,7 +14,7 @@ use futures::AsyncWrite;
 use libp2p::swarm::Stream;
 
 use super::Outgoing;
-use crate::message::{Dialect, Message, frame};
+use crate::message::{Dialect, Message};
 
 /// How long a peer may take nothing of a message before it counts as failed.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
@@ -169,6 +169,6 @@ impl Outgoing {
                 ..Message::default()
             };
         }
-        frame(&self.message, dialect)
+        self.message.frame(dialect)
     }
 }

@@ -17,27 +17,29 @@ pub enum Dialect {
     WithoutPresences,
 }
 
-/// The frame of a message with its length, in pieces; large blocks are not copied.
-pub(crate) fn frame(message: &Message, dialect: Dialect) -> Vec<Bytes> {
-    let mut body = Pieces::default();
-    let wants = wants(message, dialect);
-    if !wants.is_empty() {
-        put_bytes(&mut body.open, 1, &wants);
-    }
-    for block in &message.blocks {
-        body.block(block);
-    }
-    if dialect == Dialect::Current {
-        let mut scratch = Vec::new();
-        for presence in &message.presences {
-            scratch.clear();
-            put_bytes(&mut scratch, 1, &presence.cid.to_bytes());
-            put_number(&mut scratch, 2, u64::from(!presence.here));
-            put_bytes(&mut body.open, 4, &scratch);
+impl Message {
+    /// The message after its length, in pieces; large blocks are not copied.
+    pub fn frame(&self, dialect: Dialect) -> Vec<Bytes> {
+        let mut body = Pieces::default();
+        let wants = wants(self, dialect);
+        if !wants.is_empty() {
+            put_bytes(&mut body.open, 1, &wants);
         }
-        put_number(&mut body.open, 5, signed(message.pending_bytes));
+        for block in &self.blocks {
+            body.block(block);
+        }
+        if dialect == Dialect::Current {
+            let mut scratch = Vec::new();
+            for presence in &self.presences {
+                scratch.clear();
+                put_bytes(&mut scratch, 1, &presence.cid.to_bytes());
+                put_number(&mut scratch, 2, u64::from(!presence.here));
+                put_bytes(&mut body.open, 4, &scratch);
+            }
+            put_number(&mut body.open, 5, signed(self.pending_bytes));
+        }
+        body.into_frame()
     }
-    body.into_frame()
 }
 
 fn wants(message: &Message, dialect: Dialect) -> Vec<u8> {

@@ -72,7 +72,7 @@ fn messages() -> impl Strategy<Value = Message> {
 proptest! {
     #[test]
     fn what_is_written_reads_back(message in messages()) {
-        let written = joined(&frame(&message, Dialect::Current));
+        let written = joined(&message.frame(Dialect::Current));
         prop_assert_eq!(Message::decode(&body(&written)).unwrap(), message);
     }
 
@@ -86,7 +86,7 @@ proptest! {
     fn a_message_with_a_flipped_byte_does_not_panic_the_reader(
         message in messages(), at: prop::sample::Index, byte: u8
     ) {
-        let mut bytes = frame(&message, Dialect::Current).concat();
+        let mut bytes = message.frame(Dialect::Current).concat();
         let at = at.index(bytes.len());
         bytes[at] = byte;
         let _ = Message::decode(&bytes.into());
@@ -130,7 +130,7 @@ fn an_older_peer_is_sent_nothing_it_does_not_know() {
         pending_bytes: 7,
         ..Message::default()
     };
-    let written = joined(&frame(&message, Dialect::WithoutPresences));
+    let written = joined(&message.frame(Dialect::WithoutPresences));
     let read = Message::decode(&body(&written)).unwrap();
     assert_eq!((read.presences.len(), read.pending_bytes), (0, 0));
     let entry = &read.entries[0];
@@ -160,7 +160,7 @@ fn a_block_shares_the_memory_of_its_frame() {
         blocks: vec![block],
         ..Message::default()
     };
-    let pieces = frame(&message, Dialect::Current);
+    let pieces = message.frame(Dialect::Current);
     assert_eq!(pieces[1].as_ptr(), message.blocks[0].data.as_ptr());
     let read = body(&joined(&pieces));
     let decoded = Message::decode(&read).unwrap();
@@ -171,12 +171,12 @@ fn a_block_shares_the_memory_of_its_frame() {
 #[test]
 fn a_flood_of_empty_entries_is_refused() {
     let entries = [0x0a, 0].repeat(MAX_ITEMS);
-    let mut bytes = vec![0x22, 0].repeat(MAX_ITEMS + 1);
+    let presences = [0x22, 0].repeat(MAX_ITEMS + 1);
     assert_eq!(
-        Message::decode(&bytes.clone().into()).map(|m| m.presences.len()),
+        Message::decode(&presences.into()).map(|m| m.presences.len()),
         Ok(0)
     );
-    bytes = vec![0x0a];
+    let mut bytes = vec![0x0a];
     field::put_varint(&mut bytes, entries.len() as u64);
     bytes.extend(entries);
     assert_eq!(

@@ -99,6 +99,8 @@ impl Worker {
     pub(super) fn act(&mut self) {
         for action in self.client.take_actions() {
             match action {
+                // It may be wanted anew since.
+                Action::Dropped(id) if self.client.is_wanted(&id) => {}
                 Action::Dropped(id) => self.wanted.remove(&id),
                 Action::Expired { claim, waited } => {
                     if let Some(waiter) = self.waiters.remove(&claim) {

@@ -146,7 +146,7 @@ async fn unfinished_frames_do_not_keep_finished_ones_from_being_read() {
     }
     for (cid, data) in &content {
         peer.send(&wants([cid], Want::Block)).await;
-        assert_eq!(peer.next().await.blocks, [data.clone()]);
+        assert_eq!(peer.next().await.blocks, std::slice::from_ref(data));
     }
 }
 

@@ -32,7 +32,8 @@ enum Order {
 }
 
 impl Host {
-    pub(crate) async fn start<B: NetworkBehaviour + Send>(behaviour: B) -> Self
+    /// A swarm that closes connections that have been of no use for so long.
+    pub(crate) async fn start<B: NetworkBehaviour + Send>(behaviour: B, idle: Duration) -> Self
     where
         B::ToSwarm: std::fmt::Debug,
     {
@@ -46,7 +47,7 @@ impl Host {
             .unwrap()
             .with_behaviour(|_| behaviour)
             .unwrap()
-            .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(1)))
+            .with_swarm_config(|config| config.with_idle_connection_timeout(idle))
             .build();
         let peer = *swarm.local_peer_id();
         swarm
@@ -140,10 +141,10 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start() -> Self {
-        Self::with(ExchangeSettings::default()).await
+        Self::with(ExchangeSettings::default(), LONG).await
     }
 
-    pub(crate) async fn with(settings: ExchangeSettings) -> Self {
+    pub(crate) async fn with(settings: ExchangeSettings, idle: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), StoreSettings::default()).unwrap();
         let shutdown = Shutdown::new();
@@ -151,7 +152,7 @@ impl Node {
         let (exchange, behaviour) =
             Exchange::start(store.clone(), settings, &mut registry, &shutdown);
         Self {
-            host: Host::start(behaviour).await,
+            host: Host::start(behaviour, idle).await,
             exchange,
             guard: store.in_flight(),
             store,
@@ -193,6 +194,15 @@ impl Node {
         line.unwrap().parse().unwrap()
     }
 
+    pub(crate) async fn until_nothing_is_wanted(&self) {
+        let look = async {
+            while self.metric("wants") > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LONG, look).await.unwrap();
+    }
+
     /// Waits until a report on a peer is as expected.
     pub(crate) async fn until(
         &self,
@@ -215,7 +225,13 @@ impl Node {
 
 /// Two connected nodes; the first may have what the second has.
 pub(crate) async fn pair() -> (Node, Node) {
-    let (taker, giver) = (Node::start().await, Node::start().await);
+    pair_with(LONG).await
+}
+
+/// The same, with connections that are closed after so long without use.
+pub(crate) async fn pair_with(idle: Duration) -> (Node, Node) {
+    let start = || Node::with(ExchangeSettings::default(), idle);
+    let (taker, giver) = (start().await, start().await);
     giver.befriend(&[&taker.host]);
     taker.host.connect(&giver.host).await;
     (taker, giver)

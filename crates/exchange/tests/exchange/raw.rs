@@ -42,7 +42,7 @@ impl Raw {
         let behaviour = Behaviour::new();
         let mut control = behaviour.new_control();
         let incoming = control.accept(protocol.clone()).unwrap();
-        let host = Host::start(behaviour).await;
+        let host = Host::start(behaviour, LONG).await;
         let (seen, messages) = mpsc::unbounded_channel();
         tokio::spawn(accept(incoming, manner, seen));
         node.host.connect(&host).await;
