@@ -15,6 +15,8 @@
 //!   the same.
 //! - An answer that began is either complete or cut off: a block that vanishes half-way ends the
 //!   connection with an error, never the body with success.
+//! - What is not here is read over the network as it arrives, if the blocks have one; nothing of it
+//!   is pinned, and a stranger's reading never reaches what is private.
 //! - Files are streamed; what is held in memory is bounded by `Limits`.
 //! - Every refusal is a problem document with a stable `type` ([`Problem`]).
 //!
@@ -61,6 +63,9 @@ pub use settings::{Limits, Reach, Settings};
 use cache::Cache;
 use observe::Observer;
 use play::Playlist;
+
+/// Packages of segments that are remembered: about 200 bytes each.
+const REMEMBERED_PARENTS: usize = 64 * 1024;
 
 /// Content types that are remembered, by CID: about 150 bytes each.
 const REMEMBERED_TYPES: usize = 32 * 1024;
@@ -111,6 +116,8 @@ struct Gateway {
     settings: Arc<Settings>,
     metrics: Metrics,
     types: Cache<Cid, HeaderValue>,
+    /// The package in whose playlist a segment was seen.
+    parents: Cache<Cid, Cid>,
     playlists: Cache<(Cid, String), Playlist>,
 }
 
@@ -127,6 +134,7 @@ pub fn router(state: State) -> Router {
         site: state.site,
         metrics: state.metrics,
         types: Cache::new(REMEMBERED_TYPES),
+        parents: Cache::new(REMEMBERED_PARENTS),
         playlists: Cache::new(settings.limits.playlist_cache_bytes),
         settings,
     });

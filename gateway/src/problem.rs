@@ -70,6 +70,18 @@ pub enum Problem {
         /// The missing block.
         cid: Cid,
     },
+    /// Nobody gave a block in time.
+    #[error(
+        "{cid} is not on this node and no peer gave it in time: try again, or connect the node to a \
+         peer that has it"
+    )]
+    Unreachable {
+        /// The missing block.
+        cid: Cid,
+    },
+    /// Content that arrives cannot be kept for the time of its reading.
+    #[error("the node's disk is full, so that it cannot fetch this content: try again later")]
+    NoSpace,
     /// A directory has no such entry.
     #[error("no link named `{segment}` under {parent}")]
     NoSuchName {
@@ -155,6 +167,8 @@ impl Problem {
             ),
             Self::NotHere { .. } => (S::NOT_FOUND, "not-here", "Not available here"),
             Self::UnknownAsset { .. } => (S::NOT_FOUND, "unknown-asset", "No such asset"),
+            Self::Unreachable { .. } => (S::GATEWAY_TIMEOUT, "unreachable", "Nobody has it"),
+            Self::NoSpace => (S::INSUFFICIENT_STORAGE, "no-space", "Disk full"),
             Self::Incomplete { .. } => (S::NOT_FOUND, "incomplete", "Content is incomplete"),
             Self::NoSuchName { .. } => (S::NOT_FOUND, "no-such-name", "No such entry"),
             Self::NotUnixfs { .. } => (S::NOT_ACCEPTABLE, "not-unixfs", "Not a file or directory"),

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use cidcast_ipfs::BlockError;
+use cidcast_ipfs::{BlockError, Blocks, WantError};
 use cidcast_ipfs::unixfs::read::{self, Kind, ListError, Node, ReadError, ResolveError};
 use cidcast_types::Cid;
 
@@ -20,6 +20,8 @@ pub(crate) struct Resolved {
     pub(crate) node: Node,
     /// Who may keep it.
     pub(crate) openness: Openness,
+    /// Through which it was found, and is to be read.
+    pub(crate) blocks: Blocks,
 }
 
 impl Gateway {
@@ -30,28 +32,47 @@ impl Gateway {
         root: &Cid,
         names: &[String],
     ) -> Result<Resolved, Problem> {
-        let openness = self.admit(caller, root).await?;
-        let mut node = self.step(root, root, "").await?;
+        let view = self.view(caller, root).await?;
+        self.resolve_in(view, caller, root, names).await
+    }
+
+    /// As [`Self::resolve`], through blocks that the caller of this has already.
+    pub(crate) async fn resolve_in(
+        &self,
+        blocks: Blocks,
+        caller: &Caller,
+        root: &Cid,
+        names: &[String],
+    ) -> Result<Resolved, Problem> {
+        let openness = self.admit(&blocks, caller, root).await?;
+        let mut node = self.step(&blocks, root, root, "").await?;
         let mut roots = vec![*root];
         for name in names {
             let parent = node.cid;
-            node = self.step(root, &parent, name).await?;
-            self.admit(caller, &node.cid).await?;
+            node = self.step(&blocks, root, &parent, name).await?;
+            self.admit(&blocks, caller, &node.cid).await?;
             roots.push(node.cid);
         }
         if matches!(node.kind, Kind::File { .. }) {
-            self.admit_file(caller, &node.cid).await?;
+            self.admit_file(&blocks, caller, &node.cid).await?;
         }
         Ok(Resolved {
             roots,
             node,
             openness,
+            blocks,
         })
     }
 
     /// One name below `parent`; no name is `parent` itself.
-    async fn step(&self, root: &Cid, parent: &Cid, name: &str) -> Result<Node, Problem> {
-        self.in_time(read::resolve(&self.blocks, parent, name))
+    async fn step(
+        &self,
+        blocks: &Blocks,
+        root: &Cid,
+        parent: &Cid,
+        name: &str,
+    ) -> Result<Node, Problem> {
+        self.in_time(read::resolve(blocks, parent, name))
             .await?
             .map_err(|error| resolve_problem(root, parent, name, &error))
     }
@@ -71,10 +92,7 @@ fn resolve_problem(root: &Cid, parent: &Cid, name: &str, error: &ResolveError) -
             segment: shortened(name),
             parent: *parent,
         },
-        ResolveError::Block(BlockError::NotFound { cid }) if **cid == *root => {
-            Problem::NotHere { cid: *root }
-        }
-        ResolveError::Block(error) => block_problem(error),
+        ResolveError::Block(error) => root_problem(root, error),
         ResolveError::Node(_) | ResolveError::ShardTooDeep { .. } => {
             Problem::Malformed { cid: *parent }
         }
@@ -84,11 +102,25 @@ fn resolve_problem(root: &Cid, parent: &Cid, name: &str, error: &ResolveError) -
     }
 }
 
+/// What a client is told of a block that could not be had, when it asked for what is below `root`.
+pub(crate) fn root_problem(root: &Cid, error: &BlockError) -> Problem {
+    match error {
+        BlockError::NotFound { cid } if **cid == *root => Problem::NotHere { cid: *root },
+        other => block_problem(other),
+    }
+}
+
 /// What a client is told of a block that could not be had.
 pub(crate) fn block_problem(error: &BlockError) -> Problem {
     match error {
         BlockError::NotFound { cid } => Problem::Incomplete { cid: **cid },
-        BlockError::Store { .. } => {
+        BlockError::Unreachable { cid } => Problem::Unreachable { cid: **cid },
+        BlockError::Fetch { source, .. } if source.is_no_space() => Problem::NoSpace,
+        BlockError::Fetch {
+            source: WantError::TooManyWants { .. },
+            ..
+        } => Problem::Busy,
+        BlockError::Store { .. } | BlockError::Audience { .. } | BlockError::Fetch { .. } => {
             tracing::error!(
                 error = error as &dyn std::error::Error,
                 "block could not be read"

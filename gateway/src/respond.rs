@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cidcast_ipfs::Blocks;
 use cidcast_types::Cid;
 
 use crate::Gateway;
@@ -54,12 +55,14 @@ impl Freshness {
 pub(crate) enum Content {
     /// In memory.
     Bytes(Bytes),
-    /// In the store.
+    /// Read as it is sent.
     File {
         /// A UnixFS file or raw block.
         cid: Cid,
         /// Its size.
         bytes: u64,
+        /// Where to read it.
+        blocks: Blocks,
     },
 }
 
@@ -136,7 +139,7 @@ impl Gateway {
         let body = match content {
             Content::Bytes(bytes) => Body::from(slice(&bytes, part)),
             Content::File { .. } if part.is_empty() => Body::empty(),
-            Content::File { cid, .. } => self.body(&cid, part),
+            Content::File { cid, blocks, .. } => self.body(&blocks, &cid, part),
         };
         (status, headers, body).into_response()
     }

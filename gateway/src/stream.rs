@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use cidcast_ipfs::Blocks;
 use cidcast_ipfs::unixfs::read::{self, ReadError};
 use cidcast_types::Cid;
 use futures::{Stream, StreamExt, stream};
@@ -37,8 +38,8 @@ pub(crate) enum BodyError {
 
 impl Gateway {
     /// The bytes `range` of the file `cid`.
-    pub(crate) fn body(&self, cid: &Cid, range: Range<u64>) -> Body {
-        let blocks = read::stream(&self.blocks, cid, Some(range));
+    pub(crate) fn body(&self, blocks: &Blocks, cid: &Cid, range: Range<u64>) -> Body {
+        let blocks = read::stream(blocks, cid, Some(range));
         let deadline = self.settings.limits.read_deadline;
         Body::from_stream(guarded(
             Box::pin(blocks),

@@ -16,11 +16,13 @@ mod door;
 mod events;
 mod extract;
 mod failure;
+mod fetch;
 mod health;
 mod jobs;
 mod limits;
 mod links;
 mod metrics;
+mod names;
 mod node;
 mod origin;
 mod peers;
@@ -42,6 +44,8 @@ use axum::{Extension, Router};
 use cidcast_catalog::Catalog;
 use cidcast_exchange::Exchange;
 use cidcast_ingest::Ingest;
+use cidcast_ipfs::Network;
+use cidcast_ipfs::names::Names;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::Shutdown;
 use cidcast_store::Store;
@@ -55,9 +59,11 @@ use crate::config::Scope;
 pub(crate) use asset_view::AssetView;
 pub(crate) use assets::AssetList;
 pub(crate) use door::Door;
+pub(crate) use fetch::FetchView;
 pub(crate) use limits::InFlight;
 pub(crate) use links::Gateway;
 pub(crate) use metrics::Metrics;
+pub(crate) use names::{PublishRequest, PublishedView, ResolvedView};
 pub(crate) use node::{NodeView, StoreView};
 pub(crate) use origin::Site;
 pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
@@ -73,6 +79,8 @@ pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) swarm: SwarmHandle,
     pub(crate) exchange: Exchange,
+    pub(crate) network: Network,
+    pub(crate) names: Names,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
     pub(crate) shutdown: Shutdown,
@@ -170,6 +178,7 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(events::stream))
         .routes(routes!(node::show))
         .routes(routes!(metrics::show))
+        .routes(routes!(names::resolve))
         .routes(routes!(store::export))
         .routes(routes!(store::file))
 }
@@ -180,6 +189,8 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::remove))
         .routes(routes!(assets::retry))
         .routes(routes!(assets::publish))
+        .routes(routes!(names::publish))
+        .routes(routes!(fetch::fetch))
         .routes(routes!(tus::status))
         .routes(routes!(tus::terminate))
 }

@@ -10,6 +10,8 @@ mod client;
 mod configuration;
 mod doctor;
 mod failure;
+mod fetch;
+mod name;
 mod output;
 mod peer;
 mod pin;
@@ -86,6 +88,7 @@ async fn with_client(context: &Context, command: Command) -> Result<ExitCode, Fa
         Command::Add(options) => add::run(context, options).await,
         Command::Asset(command) => asset::run(context, command).await,
         Command::Pin(command) => pin::run(context, command).await,
+        Command::Name(command) => name::run(context, command).await,
         Command::Store(command) => store::run(context, command).await,
         Command::Peer(command) => peer::run(context, command).await,
         Command::Doctor => doctor::run(context).await,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::check;
+pub(crate) use check::{check, dns_server};
 pub(crate) use load::{ConfigError, from_environment, from_text};
 pub(crate) use sources::{DataDir, DataDirError, FirstRun, Locations, read, read_file};
 pub(crate) use units::{ByteSize, Span, Switch};
@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) api: Api,
     pub(crate) gateway: Gateway,
     pub(crate) swarm: Swarm,
+    pub(crate) network: Network,
     pub(crate) upload: Upload,
     pub(crate) transcode: Transcode,
     pub(crate) ingest: Ingest,
@@ -122,6 +123,52 @@ pub(crate) struct Swarm {
     pub(crate) max_connections: u32,
     /// Connections at a time with one peer.
     pub(crate) max_connections_per_peer: u32,
+}
+
+/// Where content comes from that is not here, and who is told what is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Network {
+    /// Base URLs of delegated routers (`/routing/v1`).
+    pub(crate) routers: Vec<String>,
+    /// Base URLs of trustless HTTP gateways.
+    pub(crate) http_gateways: Vec<String>,
+    /// How long nothing may move for a block before it is given up.
+    pub(crate) fetch_timeout: Span,
+    /// Disk space that viewers' reads of other people's content may take.
+    pub(crate) visit_space: ByteSize,
+    /// What the DHT is told of.
+    pub(crate) provide: Provide,
+    /// How often it is told again.
+    pub(crate) reprovide_every: Span,
+    /// What part this node takes in the DHT.
+    pub(crate) dht: Dht,
+    /// DNS servers for DNSLink; none: the system's.
+    pub(crate) dns: Vec<String>,
+}
+
+/// What the DHT is told of: only ever content that is open to anyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Provide {
+    /// Root CIDs of packages.
+    Roots,
+    /// Root CIDs and every file and directory below them.
+    Entities,
+    /// Nothing.
+    None,
+}
+
+/// What part this node takes in the DHT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Dht {
+    /// Answers others once it is known to be reachable.
+    Auto,
+    /// Asks only.
+    Client,
+    /// Answers others from the start.
+    Server,
 }
 
 /// What may be uploaded.
@@ -249,6 +296,21 @@ impl Default for Swarm {
             key_file: None,
             max_connections: 1024,
             max_connections_per_peer: 8,
+        }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            routers: Vec::new(),
+            http_gateways: Vec::new(),
+            fetch_timeout: Span::new(Duration::from_secs(30)),
+            visit_space: ByteSize::gib(4),
+            provide: Provide::Roots,
+            reprovide_every: Span::new(Duration::from_secs(22 * 3600)),
+            dht: Dht::Auto,
+            dns: Vec::new(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod listener;
 mod lock;
+mod network;
 mod open_files;
 mod run_file;
 mod settings;

@@ -1,50 +1,58 @@
 //! The part that a swarm mounts.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm, dummy,
+    THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
+use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
+
+use crate::link::{Handler, Link};
 
 /// Gives each connection its handler. It sees none of the messages: handlers talk to the worker
 /// directly.
-#[derive(Debug)]
-pub struct Behaviour(());
+pub struct Behaviour {
+    links: PollSender<Link>,
+}
 
 impl Behaviour {
-    pub(crate) fn new() -> Self {
-        Self(())
+    pub(crate) fn new(links: mpsc::Sender<Link>) -> Self {
+        Self {
+            links: PollSender::new(links),
+        }
     }
 }
 
 impl NetworkBehaviour for Behaviour {
-    type ConnectionHandler = dummy::ConnectionHandler;
+    type ConnectionHandler = Handler;
     type ToSwarm = Infallible;
 
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
+        Ok(Handler::new(peer, self.links.clone()))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
+        Ok(Handler::new(peer, self.links.clone()))
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
@@ -60,5 +68,11 @@ impl NetworkBehaviour for Behaviour {
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
         Poll::Pending
+    }
+}
+
+impl fmt::Debug for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Behaviour").finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use cid::Cid;
 use cid::multihash::Multihash;
+use multihash_codetable::Code;
 
 /// The multihash code of the identity function: the digest is the content.
 const IDENTITY: u64 = 0x00;
@@ -32,4 +33,9 @@ impl fmt::Debug for BlockId {
 /// The content of a CID that carries it.
 pub(crate) fn inline(cid: &Cid) -> Option<&[u8]> {
     (cid.hash().code() == IDENTITY).then(|| cid.hash().digest())
+}
+
+/// Whether this build can compute the hash function of `cid`.
+pub(crate) fn is_checkable(cid: &Cid) -> bool {
+    Code::try_from(cid.hash().code()).is_ok()
 }

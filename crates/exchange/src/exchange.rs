@@ -14,10 +14,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::behaviour::Behaviour;
 use crate::command::{ClaimId, Command, Notice};
+use crate::link::NEW_LINKS;
 use crate::metrics::Metrics;
 use crate::report::PeerReport;
 use crate::session::{Class, Session, SessionId, Shared, locked};
 use crate::settings::ExchangeSettings;
+use crate::worker::{Ears, Worker};
 
 /// Commands that wait for the worker. Callers wait beyond that; the worker takes them in batches,
 /// so a few hundred keep it busy.
@@ -41,10 +43,6 @@ struct Inner {
 impl Exchange {
     /// Starts the worker on the current runtime; `shutdown` ends it. The behaviour has to be
     /// mounted into a swarm, or nobody is ever asked.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an exchange keeps its own handle of the store"
-    )]
     pub fn start(
         store: Store,
         settings: ExchangeSettings,
@@ -52,13 +50,21 @@ impl Exchange {
         shutdown: &Shutdown,
     ) -> (Self, Behaviour) {
         let metrics = Metrics::register(registry);
-        let (commands, _) = mpsc::channel(COMMANDS);
-        let (notices, _) = mpsc::unbounded_channel();
-        let (members, _) = watch::channel(Arc::default());
+        let (commands, commands_in) = mpsc::channel(COMMANDS);
+        let (notices, notices_in) = mpsc::unbounded_channel();
+        let (links, links_in) = mpsc::channel(NEW_LINKS);
+        let (members, members_in) = watch::channel(Arc::default());
         let reports = Arc::default();
-        let _ = (settings, metrics, shutdown);
+        let ears = Ears {
+            commands: commands_in,
+            notices: notices_in,
+            links: links_in,
+            members: members_in,
+        };
+        let worker = Worker::new(store.clone(), settings, metrics, Arc::clone(&reports));
+        shutdown.spawn("exchange", worker.run(ears, shutdown.clone()));
         let inner = Inner {
-            store: store.clone(),
+            store,
             commands,
             notices,
             members,
@@ -68,7 +74,7 @@ impl Exchange {
         let exchange = Self {
             inner: Arc::new(inner),
         };
-        (exchange, Behaviour::new())
+        (exchange, Behaviour::new(links))
     }
 
     /// Something to fetch. Its blocks stay in the store until the last clone is dropped.

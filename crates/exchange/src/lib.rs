@@ -25,18 +25,25 @@
 
 mod behaviour;
 mod block_id;
+mod client;
 mod command;
 mod error;
 mod exchange;
+mod link;
+mod message;
 mod metrics;
 mod report;
+mod server;
 mod session;
 mod settings;
+mod worker;
 
 pub use behaviour::Behaviour;
 pub use error::{SupplyError, WantError};
 pub use exchange::Exchange;
 pub use libp2p::PeerId;
+#[doc(hidden)] // for fuzzing
+pub use message::{Malformed, Message};
 pub use report::{PeerReport, Progress};
 pub use session::{Class, Session};
 pub use settings::ExchangeSettings;

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
-use cidcast_store::{GetError, InFlight};
+use cidcast_store::{GetError, InFlight, PutError};
 use libp2p::PeerId;
 use tokio::sync::{Notify, oneshot};
 
-use crate::block_id::inline;
+use crate::block_id::{inline, is_checkable};
 use crate::command::{ClaimId, Command, Notice, Want};
 use crate::error::{SupplyError, WantError};
 use crate::exchange::Exchange;
@@ -146,6 +146,11 @@ impl Session {
         }
         if let Some(here) = self.stored(cid).await? {
             return Ok(here);
+        }
+        if !is_checkable(cid) {
+            let (cid, code) = (*cid, cid.hash().code());
+            let source = Arc::new(PutError::UnknownHash { cid, code });
+            return Err(WantError::Store { cid, source });
         }
         let exchange = &self.inner.exchange;
         let claim = exchange.next_claim();

@@ -3,7 +3,9 @@
 //! [`Blocks`] is how everything above the store reads blocks. [`unixfs::add`] turns bytes and
 //! trees of links into blocks by the `unixfs-v1-2025` profile, so that `ipfs add -r` of the same
 //! files gives the same root CID; [`unixfs::read`] walks paths, lists directories and streams byte
-//! ranges of any UnixFS DAG. [`swarm`] runs rust-ipfs for its transports, identify, ping, DHT and
+//! ranges of any UnixFS DAG. [`Network`] gets what is not here: from peers by the exchange, and
+//! from whom the settings name; [`fetch`] brings whole DAGs, [`provide`] tells the DHT what is
+//! here, [`names`] publishes and resolves names. [`swarm`] runs rust-ipfs for its transports, identify, ping, DHT and
 //! gossip.
 //!
 //! What this crate never does: it decides nothing about visibility, pins or allocation; it does
@@ -15,7 +17,16 @@
 //! file is either whole or absent.
 
 mod blocks;
+pub mod fetch;
+mod http;
+pub mod names;
+mod network;
+pub mod provide;
+mod sources;
 pub mod swarm;
 pub mod unixfs;
+mod visit;
 
-pub use blocks::{BlockError, Blocks};
+pub use blocks::{BlockError, Blocks, Trust};
+pub use cidcast_exchange::{Class, WantError};
+pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};

@@ -26,6 +26,7 @@ mod relays;
 mod resolve;
 mod roster;
 mod settings;
+mod withdraw;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -59,6 +60,12 @@ pub use roster::{Connection, Direction, Nat, Peer, PortMapping};
 pub use rust_ipfs::PeerId;
 pub use settings::{Limits, Service, SwarmSettings};
 
+pub(crate) use address::peer as parse_peer;
+pub(crate) use dial::dial;
+pub(crate) use key::load_or_create as load_or_create_key;
+pub(crate) use resolve::dialable;
+pub(crate) use withdraw::Withdrawals;
+
 /// A running libp2p node.
 pub struct Swarm {
     handle: SwarmHandle,
@@ -69,6 +76,7 @@ pub struct Swarm {
     tasks: Shutdown,
     _end_with_me: DropGuard,
     stop_deadline: Duration,
+    withdrawals: Withdrawals,
 }
 
 /// Settings that have been read and found usable.
@@ -178,6 +186,7 @@ impl Swarm {
         let (alive, gone) = oneshot::channel();
         let (pinger, pings) = Pinger::new();
         let roster = Roster::default();
+        let withdrawals = Withdrawals::default();
         let network = match checked.network_key {
             Some(_) => NetworkKind::Private,
             None => NetworkKind::Open,
@@ -188,6 +197,7 @@ impl Swarm {
             network_key: checked.network_key,
             own: Own::new(exchange, pings),
             roster: roster.clone(),
+            withdrawals: withdrawals.clone(),
             alive,
         };
         let mut swarm = Self {
@@ -203,6 +213,7 @@ impl Swarm {
             _end_with_me: tasks.token().clone().drop_guard(),
             tasks,
             stop_deadline: settings.stop_deadline,
+            withdrawals,
         };
         let opened = swarm.listen(checked.listen, checked.announce, settings);
         match opened.await {
@@ -266,6 +277,10 @@ impl Swarm {
     /// See [`SwarmHandle::listen_addresses`].
     pub async fn listen_addresses(&self) -> Vec<String> {
         self.handle.listen_addresses().await
+    }
+
+    pub(crate) fn withdrawals(&self) -> &Withdrawals {
+        &self.withdrawals
     }
 
     /// How many peers are connected.

@@ -11,6 +11,7 @@ mod node;
 pub mod read;
 
 pub use data::DataError;
+pub(crate) use node::Node;
 pub use node::{NodeError, NodeFault};
 
 /// Codec of a block that is nothing but file bytes.

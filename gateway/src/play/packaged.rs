@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
+use cidcast_ipfs::Blocks;
 use cidcast_ipfs::unixfs::read::{self, DirEntry, Kind, ReadAllError};
 use cidcast_media::hls;
 use cidcast_types::Cid;
@@ -32,8 +33,9 @@ impl Gateway {
         freshness: Freshness,
     ) -> Result<Response, Problem> {
         if path.file_name().is_some_and(is_playlist) {
-            let openness = self.admit(caller, root).await?;
-            let playlist = self.packaged_playlist(caller, root, path).await?;
+            let view = self.view(caller, root).await?;
+            let openness = self.admit(&view, caller, root).await?;
+            let playlist = self.packaged_playlist(view, caller, root, path).await?;
             return self.send_playlist(request, caller, playlist, freshness, openness);
         }
         let resolved = self.resolve(caller, root, &path.names).await?;
@@ -52,6 +54,7 @@ impl Gateway {
     /// From memory, or made and remembered: a root's playlists never change.
     async fn packaged_playlist(
         &self,
+        view: Blocks,
         caller: &Caller,
         root: &Cid,
         path: &ContentPath,
@@ -62,7 +65,7 @@ impl Gateway {
             return Ok(playlist);
         }
         self.metrics.count_lookup(Lookup::miss);
-        let playlist = self.rewritten(caller, root, path).await?;
+        let playlist = self.rewritten(view, caller, root, path).await?;
         let weight = playlist.text.len() + key.1.len() + size_of::<(Cid, Playlist)>();
         self.playlists.insert(key, playlist.clone(), weight);
         Ok(playlist)
@@ -70,6 +73,7 @@ impl Gateway {
 
     async fn rewritten(
         &self,
+        view: Blocks,
         caller: &Caller,
         root: &Cid,
         path: &ContentPath,
@@ -77,21 +81,23 @@ impl Gateway {
         let Some((name, folder)) = path.names.split_last() else {
             return Err(Problem::NoRoute);
         };
-        let folder = self.resolve(caller, root, folder).await?.node.cid;
-        let entries = self.in_time(read::list(&self.blocks, &folder)).await?;
+        let resolved = self.resolve_in(view, caller, root, folder).await?;
+        let (folder, blocks) = (resolved.node.cid, resolved.blocks);
+        let entries = self.in_time(read::list(&blocks, &folder)).await?;
         let entries = entries.map_err(|error| list_problem(&folder, &error))?;
         let files: HashMap<&str, &DirEntry> = entries
             .iter()
             .map(|entry| (entry.name.as_str(), entry))
             .collect();
-        let file = self
-            .resolve(caller, &folder, std::slice::from_ref(name))
-            .await?
-            .node
-            .cid;
+        if blocks.is_visit() {
+            self.remember_parent(root, &entries);
+        }
+        let name = std::slice::from_ref(name);
+        let resolved = self.resolve_in(blocks, caller, &folder, name).await?;
+        let (file, blocks) = (resolved.node.cid, resolved.blocks);
         let limit = self.settings.limits.playlist_bytes;
         let text = self
-            .in_time(read::read_all(&self.blocks, &file, limit))
+            .in_time(read::read_all(&blocks, &file, limit))
             .await?;
         let text = text.map_err(|error| match error {
             ReadAllError::TooLong { .. } => Problem::Malformed { cid: file },
@@ -102,6 +108,14 @@ impl Gateway {
         hls::rewrite_uris(text, |uri| immutable(uri, &files))
             .map(Playlist::new)
             .map_err(|_| malformed)
+    }
+
+    /// Links to segments do not name the package. Whoever follows one then reads with the peers
+    /// that gave the playlist.
+    fn remember_parent(&self, root: &Cid, entries: &[DirEntry]) {
+        for entry in entries {
+            self.parents.insert(entry.cid, *root, 1);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Gateway {
         mut headers: HeaderMap,
     ) -> Result<Response, Problem> {
         let cid = resolved.node.cid;
-        let entries = self.in_time(read::list(&self.blocks, &cid)).await?;
+        let entries = self.in_time(read::list(&resolved.blocks, &cid)).await?;
         let entries = entries.map_err(|error| list_problem(&cid, &error))?;
         let page = page(content_path, &entries, self.settings.limits.listing_entries);
         headers.insert(header::CONTENT_SECURITY_POLICY, LISTING_POLICY);

@@ -4,6 +4,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
+use cidcast_ipfs::Blocks;
 use cidcast_ipfs::unixfs::read::{self, Kind};
 use cidcast_types::Cid;
 use futures::StreamExt;
@@ -12,7 +13,6 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{Content, Freshness, Representation};
 use crate::Gateway;
 use crate::content_type::{self, SNIFF_BYTES};
-use crate::openness::Openness;
 use crate::problem::Problem;
 use crate::query;
 use crate::resolve::Resolved;
@@ -56,9 +56,14 @@ impl Gateway {
             Kind::File { bytes } | Kind::Raw { bytes } => {
                 let content_type = match content_type::by_path(name) {
                     Some(known) => known,
-                    None => self.sniffed(&cid, *bytes).await?,
+                    None => self.sniffed(&resolved.blocks, &cid, *bytes).await?,
                 };
-                (Content::File { cid, bytes: *bytes }, content_type)
+                let content = Content::File {
+                    cid,
+                    bytes: *bytes,
+                    blocks: resolved.blocks.clone(),
+                };
+                (content, content_type)
             }
             Kind::Symlink { target } => {
                 let target = Bytes::from(target.clone());
@@ -98,11 +103,11 @@ impl Gateway {
     pub(crate) async fn raw_block(
         &self,
         request: &Parts,
-        cid: &Cid,
-        openness: Openness,
+        resolved: &Resolved,
         mut headers: HeaderMap,
     ) -> Result<Response, Problem> {
-        let block = self.in_time(self.blocks.get(cid)).await?;
+        let (cid, openness) = (&resolved.node.cid, resolved.openness);
+        let block = self.in_time(resolved.blocks.get(cid)).await?;
         let block = block.map_err(|error| crate::resolve::block_problem(&error))?;
         let name = query::value(&request.uri, "filename").filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("{cid}.bin"));
@@ -122,13 +127,13 @@ impl Gateway {
     }
 
     /// Content type by the first bytes, remembered: a CID's bytes never change.
-    async fn sniffed(&self, cid: &Cid, bytes: u64) -> Result<HeaderValue, Problem> {
+    async fn sniffed(&self, blocks: &Blocks, cid: &Cid, bytes: u64) -> Result<HeaderValue, Problem> {
         if let Some(known) = self.types.get(cid) {
             return Ok(known);
         }
         let mut head = Vec::new();
         let mut blocks = Box::pin(read::stream(
-            &self.blocks,
+            blocks,
             cid,
             Some(0..SNIFF_BYTES.min(bytes)),
         ));

@@ -47,10 +47,7 @@ pub(crate) async fn get(
     let resolved = gateway.resolve(&caller, &root, &path.names).await?;
     let headers = ipfs_headers(request.uri.path(), &resolved.roots);
     if format == Format::RawBlock {
-        let cid = resolved.node.cid;
-        return gateway
-            .raw_block(&request, &cid, resolved.openness, headers)
-            .await;
+        return gateway.raw_block(&request, &resolved, headers).await;
     }
     match (&resolved.node.kind, path.ending) {
         (Kind::Directory { .. }, Ending::Name) => Ok(redirect_to_slash(&request, headers)),
@@ -88,7 +85,9 @@ impl Gateway {
         resolved: Resolved,
     ) -> Result<Response, Problem> {
         let directory = resolved.node.cid;
-        match self.resolve(caller, &directory, &[INDEX.to_owned()]).await {
+        let blocks = resolved.blocks.clone();
+        let index = [INDEX.to_owned()];
+        match self.resolve_in(blocks, caller, &directory, &index).await {
             Ok(index) if matches!(index.node.kind, Kind::File { .. } | Kind::Raw { .. }) => {
                 let answer = FileAnswer {
                     headers: ipfs_headers(request.uri.path(), &resolved.roots),

@@ -173,15 +173,21 @@ pub(crate) fn type_of(code: &str) -> String {
     format!("urn:cidcast:problem:{code}")
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let document = Document {
+impl Problem {
+    /// What is sent of it.
+    pub(crate) fn document(&self) -> Document {
+        Document {
             kind: type_of(self.code),
             title: self.title.to_owned(),
             status: self.status.as_u16(),
-            detail: self.detail,
-        };
-        let body = serde_json::to_vec(&document).unwrap_or_default();
+            detail: self.detail.clone(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
         let mut headers = *self.headers;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -22,7 +22,9 @@ use cidcast_catalog::Catalog;
 use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
 use cidcast_ipfs::Blocks;
+use cidcast_ipfs::names::{NameSettings, Names};
 use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
+use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
 use cidcast_runtime::{Backoff, Clock, Shutdown};
 use cidcast_store::{Store, StoreSettings};
@@ -123,6 +125,16 @@ impl TestNode {
         let swarm = Swarm::start(swarm, Some(behaviour), &shutdown)
             .await
             .unwrap();
+        let network = Network::start(
+            &swarm,
+            exchange.clone(),
+            store.clone(),
+            NetworkSettings::default(),
+            &shutdown,
+        );
+        let network = network.await.unwrap();
+        let names = NameSettings::new(dir.path().join("names"));
+        let names = Names::start(network.clone(), names, &shutdown).unwrap();
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
             ingest: ingest.clone(),
@@ -130,6 +142,8 @@ impl TestNode {
             store,
             swarm: swarm.handle(),
             exchange,
+            network,
+            names,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
             shutdown: shutdown.clone(),

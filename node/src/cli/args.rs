@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// What the store keeps, and for whom
     #[command(subcommand)]
     Pin(PinCommand),
+    /// Names that can change what they stand for: IPNS and DNSLink
+    #[command(subcommand)]
+    Name(NameCommand),
     /// Look into the block store; works with and without a running node
     #[command(subcommand)]
     Store(StoreCommand),
@@ -201,19 +204,38 @@ pub(crate) enum PinCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum NameCommand {
+    /// Make a key's name stand for content
+    Publish {
+        /// A root CID, or a path /ipfs/… or /ipns/…
+        #[arg(value_name = "CID")]
+        value: String,
+        /// A named key, made at its first use [default: the node's own]
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+    },
+    /// Follow a name to the path that it stands for
+    Resolve {
+        /// An IPNS name (k51…), a DNS name with a dnslink record, or a path /ipns/…
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
     /// Count blocks, bytes and pins
     Stat,
     /// Hash every block again and look for missing ones
     Verify,
-    /// Write the file behind a CID
+    /// Write the file behind a CID; a running node fetches what it does not have
     Get {
         cid: Cid,
         /// Where to write it [default: standard output]
         #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
     },
-    /// Write a root and every block below it as a CAR file
+    /// Write a root and every block below it as a CAR file; a running node fetches what it does not
+    /// have
     Export {
         root: Cid,
         /// Where to write it [default: standard output]

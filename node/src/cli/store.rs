@@ -14,7 +14,7 @@ use super::args::StoreCommand;
 use super::client::Client;
 use super::failure::{Failure, Kind};
 use super::output::{Output, size};
-use super::{Context, store_direct};
+use super::{Context, fetch, store_direct};
 use crate::api::{Imported, NodeView, StoreView, VerifyView};
 
 pub(crate) async fn run(context: &Context, command: StoreCommand) -> Result<ExitCode, Failure> {
@@ -55,10 +55,12 @@ async fn through_node(
             return show_report(output, &client.post("/api/v1/store/verify").await?);
         }
         StoreCommand::Get { cid, output: file } => {
+            let _held = fetch::fetch(output, client, &cid).await?;
             let request = client.request(Method::GET, &format!("/api/v1/store/file/{cid}"));
             save(client.send(request).await?, file.as_deref()).await?;
         }
         StoreCommand::Export { root, output: file } => {
+            let _held = fetch::fetch(output, client, &root).await?;
             let request = client.request(Method::GET, &format!("/api/v1/store/car/{root}"));
             save(client.send(request).await?, file.as_deref()).await?;
         }

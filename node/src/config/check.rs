@@ -1,7 +1,9 @@
 //! Values that have the right type and still cannot be used.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
+use cidcast_ipfs::check_service;
 use cidcast_ipfs::swarm::{
     AddressError, check_announce, check_bootstrap, check_listen, check_network_key, check_private,
     check_relay,
@@ -41,6 +43,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_api(config, &mut findings);
     check_gateway(config, &mut findings);
     check_swarm(config, &mut findings);
+    check_network(config, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
@@ -189,6 +192,46 @@ fn check_each(
             findings.unless(false, key, problem.to_string());
         }
     }
+}
+
+fn check_network(config: &Config, findings: &mut Findings) {
+    let network = &config.network;
+    let services = [
+        ("network.routers", &network.routers),
+        ("network.http_gateways", &network.http_gateways),
+    ];
+    for (key, urls) in services {
+        for url in urls {
+            if let Err(problem) = check_service(url) {
+                findings.unless(false, key, problem.to_string());
+            }
+        }
+    }
+    findings.unless(
+        network.fetch_timeout.duration().as_secs() >= 1,
+        "network.fetch_timeout",
+        "must be at least 1s: connecting alone takes longer than less",
+    );
+    findings.unless(
+        network.reprovide_every.duration().as_secs() >= 600,
+        "network.reprovide_every",
+        "must be at least 10m, or the DHT is busy with nothing else",
+    );
+    for server in &network.dns {
+        findings.unless(
+            dns_server(server).is_some(),
+            "network.dns",
+            format!("`{server}` is not a DNS server: write an IP address, such as 192.0.2.53"),
+        );
+    }
+}
+
+/// A DNS server's address, with the port of DNS unless it names one.
+pub(crate) fn dns_server(text: &str) -> Option<SocketAddr> {
+    const DNS: u16 = 53;
+    let bare: Option<IpAddr> = text.parse().ok();
+    bare.map(|ip| SocketAddr::new(ip, DNS))
+        .or_else(|| text.parse().ok())
 }
 
 fn check_upload(config: &Config, findings: &mut Findings) {

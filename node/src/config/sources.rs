@@ -82,6 +82,11 @@ impl DataDir {
         self.0.join("admin.token")
     }
 
+    /// Names that this node has published, and their keys.
+    pub(crate) fn names_folder(&self) -> PathBuf {
+        self.0.join("names")
+    }
+
     /// The peer's private key.
     pub(crate) fn swarm_key_file(&self) -> PathBuf {
         self.0.join("peer.key")

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
+use cidcast_ipfs::names::NameSettings;
 use cidcast_ipfs::swarm::{Limits, Service, SwarmSettings};
+use cidcast_ipfs::{DhtRole, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
 use cidcast_runtime::Backoff;
 use cidcast_store::{Metrics, StoreSettings};
 use cidcast_transcode::{ProbeLimits, ToolSettings};
 use cidcast_types::Micros;
 
-use crate::config::{Config, DataDir, KeepSource, Switch};
+use crate::config::{Config, DataDir, Dht, KeepSource, Switch, dns_server};
 
 /// A full disk or a killed encoder: soon at first, then patiently, for about two hours.
 const RETRY: Backoff = Backoff {
@@ -61,6 +63,29 @@ pub(super) fn swarm(config: &Config, data_dir: &DataDir) -> SwarmSettings {
     }
 }
 
+pub(super) fn network(config: &Config) -> NetworkSettings {
+    let network = &config.network;
+    NetworkSettings {
+        routers: network.routers.clone(),
+        http_gateways: network.http_gateways.clone(),
+        fetch_timeout: network.fetch_timeout.duration(),
+        dht: match network.dht {
+            Dht::Auto => DhtRole::Auto,
+            Dht::Client => DhtRole::Client,
+            Dht::Server => DhtRole::Server,
+        },
+        visit_bytes: network.visit_space.bytes(),
+    }
+}
+
+pub(super) fn names(config: &Config, data_dir: &DataDir) -> NameSettings {
+    let servers = config.network.dns.iter();
+    NameSettings {
+        dns_servers: servers.filter_map(|text| dns_server(text)).collect(),
+        ..NameSettings::new(data_dir.names_folder())
+    }
+}
+
 pub(super) fn ingest(config: &Config, data_dir: &DataDir) -> ingest::IngestSettings {
     let transcode = &config.transcode;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -99,9 +124,16 @@ pub(super) fn gateway(config: &Config) -> gateway::Settings {
     };
     let public_host = config.gateway.public_url.as_deref().and_then(host_of);
     let named = config.gateway.allowed_hosts.iter().cloned();
+    let defaults = gateway::Settings::new(reach);
+    // A block of the network may take as long as it may; giving up is then its own business.
+    let longest = config.network.fetch_timeout.duration() + Duration::from_secs(5);
     gateway::Settings {
         public_hosts: named.chain(public_host).collect(),
-        ..gateway::Settings::new(reach)
+        limits: gateway::Limits {
+            read_deadline: defaults.limits.read_deadline.max(longest),
+            ..defaults.limits
+        },
+        ..defaults
     }
 }
 

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::lock::NodeLock;
+use super::network::{self, Reachable};
 use super::{Addresses, RunFile, Running, listener, settings, token};
 use crate::api::{self, Api, Door, Facts, Gateway, InFlight, Rules, Site};
 use crate::config::{Config, DataDir};
@@ -34,6 +35,7 @@ struct Core {
     blocks: Blocks,
     swarm: Swarm,
     exchange: Exchange,
+    reachable: Reachable,
     /// The exchange's own: it ends after the write path and before the store.
     exchange_tasks: Shutdown,
     ingest: Ingest,
@@ -91,7 +93,6 @@ async fn open(
     let tools = tokio::task::spawn_blocking(move || Tools::locate(&tool_settings)).await??;
     let catalog = Catalog::open(&data_dir.catalog_file()).await?;
     let store = open_store(config, data_dir, registry).await?;
-    let blocks = Blocks::new(store.clone());
     let sockets = Sockets {
         api: bind("api.listen", config.api.listen).await?,
         gateway: bind("gateway.listen", config.gateway.listen).await?,
@@ -105,11 +106,14 @@ async fn open(
     );
     let swarm = settings::swarm(config, data_dir);
     let swarm = Swarm::start(swarm, Some(behaviour), shutdown).await?;
+    let parts = (&swarm, &exchange, &store);
+    let reachable = network::start(config, data_dir, parts, &exchange_tasks).await?;
+    let blocks = Blocks::with_network(store.clone(), reachable.network.clone());
     let encoder = tools.encoder().to_owned();
     let parties = Parties {
         catalog: catalog.clone(),
         store: store.clone(),
-        blocks: blocks.clone(),
+        blocks: blocks.local(),
         tools,
         clock: Clock::System,
     };
@@ -121,6 +125,9 @@ async fn open(
         shutdown,
     )
     .await?;
+    let parts = (&catalog, &blocks, &ingest);
+    let (provide, provider) = (config.network.provide, reachable.provider.clone());
+    network::keep_providing(provide, parts, provider, &exchange_tasks);
     Ok((
         Core {
             catalog,
@@ -128,6 +135,7 @@ async fn open(
             blocks,
             swarm,
             exchange,
+            reachable,
             exchange_tasks,
             ingest,
             encoder,
@@ -185,6 +193,8 @@ fn listen(
         store: core.store.clone(),
         swarm: core.swarm.handle(),
         exchange: core.exchange.clone(),
+        network: core.reachable.network.clone(),
+        names: core.reachable.names.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),
         shutdown: intake.clone(),

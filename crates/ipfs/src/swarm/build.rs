@@ -12,6 +12,7 @@ use super::behaviour::Own;
 use super::error::SwarmFault;
 use super::roster::Roster;
 use super::settings::{Service, SwarmSettings};
+use super::withdraw::Withdrawals;
 
 /// QUIC connections without any packet for this long are gone (milliseconds).
 const QUIC_IDLE_MILLIS: u32 = 30_000;
@@ -36,6 +37,7 @@ pub(super) struct Parts<'a> {
     pub(super) network_key: Option<PreSharedKey>,
     pub(super) own: Own,
     pub(super) roster: Roster,
+    pub(super) withdrawals: Withdrawals,
     /// Dropped when the swarm task has dropped everything that it owned.
     pub(super) alive: oneshot::Sender<()>,
 }
@@ -47,6 +49,7 @@ pub(super) async fn build(parts: Parts<'_>) -> Result<Ipfs, SwarmFault> {
         network_key,
         own,
         roster,
+        withdrawals,
         alive,
     } = parts;
     let builder =
@@ -65,9 +68,15 @@ pub(super) async fn build(parts: Parts<'_>) -> Result<Ipfs, SwarmFault> {
         })
         .set_idle_connection_timeout(IDLE_SECONDS)
         // The callback lives as long as the swarm task: what it holds is dropped with the sockets.
-        .swarm_events(move |_, event| {
+        .swarm_events(move |swarm, event| {
             let _ = &alive;
             roster.note(event);
+            let unwanted = withdrawals.take();
+            if let Some(dht) = swarm.behaviour_mut().kademlia.as_mut() {
+                for key in unwanted {
+                    dht.stop_providing(&key);
+                }
+            }
         })
         .start()
         .await

@@ -52,7 +52,7 @@ pub enum KeyError {
 
 /// Reads the key at `path`, or makes one. The file appears whole or not at all, and an existing one
 /// is never replaced.
-pub(super) fn load_or_create(path: &Path) -> Result<Keypair, KeyError> {
+pub(crate) fn load_or_create(path: &Path) -> Result<Keypair, KeyError> {
     match load(path)? {
         Some(key) => Ok(key),
         None => {

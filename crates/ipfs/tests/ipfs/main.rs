@@ -8,11 +8,16 @@
     reason = "clippy knows the functions that tests call only inside a crate as tests"
 )]
 
+mod fetching;
 mod golden;
 mod kubo;
 mod malicious;
+mod naming;
 mod parts;
+mod peer;
 mod reading;
 mod recipes;
+mod services;
 mod swarm;
 mod swarm_reach;
+mod visiting;

@@ -17,9 +17,6 @@ use crate::{BlockError, Blocks};
 
 /// The deepest file tree that is read. Balanced trees of the largest files have 7 levels.
 pub const MAX_DEPTH: u32 = 64;
-/// Blocks being read beyond the one that is waited for. Two hide the disk behind the network; more
-/// only holds memory.
-const READ_AHEAD: usize = 2;
 
 /// Why a file could not be read to the end.
 #[derive(Debug, thiserror::Error)]
@@ -171,7 +168,7 @@ impl Walk {
 
     /// Starts reading the parts that come next.
     fn read_ahead(&mut self) {
-        for part in self.parts.iter_mut().take(1 + READ_AHEAD) {
+        for part in self.parts.iter_mut().take(1 + self.blocks.read_ahead()) {
             let blocks = &self.blocks;
             let cid = part.cid;
             part.read.get_or_insert_with(|| {

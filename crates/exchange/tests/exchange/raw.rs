@@ -1,0 +1,120 @@
+//! A peer that does with its streams what a test tells it.
+
+use std::time::Duration;
+
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::{PeerId, Stream, StreamProtocol};
+use libp2p_stream::{Behaviour, Control, IncomingStreams};
+use tokio::sync::mpsc;
+
+use crate::node::{Host, LONG, Node};
+use crate::wire::{self, Seen};
+
+pub(crate) const CURRENT: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
+pub(crate) const OLD: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.1.0");
+
+/// A peer without an exchange.
+pub(crate) struct Raw {
+    pub(crate) host: Host,
+    control: Control,
+    protocol: StreamProtocol,
+    node: PeerId,
+    messages: mpsc::UnboundedReceiver<Seen>,
+}
+
+impl Raw {
+    /// A peer that reads all it is sent, connected to `node`.
+    pub(crate) async fn reading(node: &Node) -> Self {
+        Self::start(node, CURRENT, Manner::Reads).await
+    }
+
+    /// A peer that accepts streams and never reads from them.
+    pub(crate) async fn deaf(node: &Node) -> Self {
+        Self::start(node, CURRENT, Manner::NeverReads).await
+    }
+
+    /// A peer that speaks Bitswap 1.1.0 only.
+    pub(crate) async fn old(node: &Node) -> Self {
+        Self::start(node, OLD, Manner::Reads).await
+    }
+
+    async fn start(node: &Node, protocol: StreamProtocol, manner: Manner) -> Self {
+        let behaviour = Behaviour::new();
+        let mut control = behaviour.new_control();
+        let incoming = control.accept(protocol.clone()).unwrap();
+        let host = Host::start(behaviour).await;
+        let (seen, messages) = mpsc::unbounded_channel();
+        tokio::spawn(accept(incoming, manner, seen));
+        node.host.connect(&host).await;
+        Self {
+            host,
+            control,
+            protocol,
+            node: node.host.peer,
+            messages,
+        }
+    }
+
+    pub(crate) async fn open(&mut self) -> Stream {
+        let opened = self.control.open_stream(self.node, self.protocol.clone());
+        opened.await.unwrap()
+    }
+
+    /// Sends a frame on a stream of its own, as Kubo does.
+    pub(crate) async fn send(&mut self, frame: &[u8]) {
+        let mut stream = self.open().await;
+        stream.write_all(frame).await.unwrap();
+        stream.close().await.unwrap();
+    }
+
+    /// The next message that `node` sent.
+    pub(crate) async fn next(&mut self) -> Seen {
+        let next = self.messages.recv();
+        tokio::time::timeout(LONG, next).await.unwrap().unwrap()
+    }
+
+    /// The next message, if there is one within a time in which there would be.
+    pub(crate) async fn next_soon(&mut self) -> Option<Seen> {
+        let next = self.messages.recv();
+        tokio::time::timeout(Duration::from_millis(500), next)
+            .await
+            .ok()
+            .flatten()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Reads,
+    NeverReads,
+}
+
+async fn accept(mut incoming: IncomingStreams, manner: Manner, seen: mpsc::UnboundedSender<Seen>) {
+    let mut kept = Vec::new();
+    while let Some((_, stream)) = incoming.next().await {
+        match manner {
+            Manner::NeverReads => kept.push(stream),
+            Manner::Reads => {
+                tokio::spawn(read_all(stream, seen.clone()));
+            }
+        }
+    }
+}
+
+async fn read_all(mut stream: Stream, seen: mpsc::UnboundedSender<Seen>) {
+    loop {
+        let (mut length, mut shift, mut byte) = (0u64, 0, [0x80u8]);
+        while byte[0] & 0x80 != 0 {
+            if stream.read_exact(&mut byte).await.is_err() {
+                return;
+            }
+            length |= u64::from(byte[0] & 0x7f) << shift;
+            shift += 7;
+        }
+        let mut body = vec![0; usize::try_from(length).unwrap()];
+        if stream.read_exact(&mut body).await.is_err() {
+            return;
+        }
+        let _ = seen.send(wire::read(&body));
+    }
+}

@@ -1,0 +1,213 @@
+//! Bringing a whole DAG here.
+//!
+//! A walk with a bounded number of blocks on the way at a time. What is in the store already is
+//! not fetched again, so that a fetch which was cut off goes on where it was: [`Fetch::finish`] may
+//! be dropped or fail, and be called again. What a fetch got stays while it lives; whoever wants to
+//! keep it pins the root before dropping the [`Fetched`].
+
+mod order;
+mod walk;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cid::Cid;
+use cidcast_exchange::{Class, WantError};
+use cidcast_store::{GetError, InFlight, Store};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::watch;
+
+use crate::sources::Fed;
+use crate::unixfs::RAW;
+pub use walk::{FetchOrder, WalkError};
+use walk::{Step, Walk};
+
+/// How to fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchSettings {
+    /// How urgent it is.
+    pub class: Class,
+    /// Blocks on the way at a time. 64 of 1 MiB fill 1 Gbit/s at half a second of delay.
+    pub width: usize,
+    /// What comes first.
+    pub order: FetchOrder,
+    /// Blocks that the DAG may have.
+    pub max_blocks: usize,
+}
+
+impl FetchSettings {
+    /// The defaults for this urgency.
+    pub fn new(class: Class) -> Self {
+        Self {
+            class,
+            width: 64,
+            order: FetchOrder::Playback,
+            // As many as the store pins by default: 2 TB of segments.
+            max_blocks: 2_000_000,
+        }
+    }
+}
+
+/// How far a fetch is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FetchProgress {
+    /// Blocks that are here.
+    pub blocks: u64,
+    /// Bytes that came over the network.
+    pub bytes: u64,
+    /// Blocks that are known to belong to the DAG; grows until every directory is here.
+    pub blocks_known: u64,
+    /// Peers that gave something.
+    pub peers: usize,
+}
+
+/// Why a fetch did not finish. What has arrived stays; [`Fetch::finish`] can be called again.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// A block could not be had.
+    #[error(transparent)]
+    Want(#[from] WantError),
+    /// The DAG cannot be walked.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] GetError),
+}
+
+/// A DAG on its way here.
+pub struct Fetch {
+    fed: Fed,
+    store: Store,
+    walk: Walk,
+    width: usize,
+    patience: Duration,
+    progress: watch::Sender<FetchProgress>,
+}
+
+/// A DAG that is here, complete, and held until this is dropped.
+pub struct Fetched {
+    fed: Fed,
+    /// How much it was.
+    pub progress: FetchProgress,
+}
+
+impl Fetched {
+    /// What holds the blocks.
+    pub fn guard(&self) -> &InFlight {
+        self.fed.session().guard()
+    }
+}
+
+/// How a block was got.
+enum Got {
+    /// A leaf that is in the store.
+    Leaf,
+    Block(Bytes),
+}
+
+impl Fetch {
+    pub(crate) fn new(
+        fed: Fed,
+        store: Store,
+        root: Cid,
+        settings: FetchSettings,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            fed,
+            store,
+            walk: Walk::new(&root, settings.order, settings.max_blocks),
+            width: settings.width.max(1),
+            patience,
+            progress: watch::Sender::new(FetchProgress::default()),
+        }
+    }
+
+    /// How far it is, at any time.
+    pub fn progress(&self) -> watch::Receiver<FetchProgress> {
+        self.progress.subscribe()
+    }
+
+    /// Fetches until every block is here.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] at the first block that cannot be had. Calling this again goes on.
+    pub async fn finish(&mut self) -> Result<Fetched, FetchError> {
+        self.walk.recall();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.width {
+                match self.walk.next() {
+                    Some(step) => {
+                        let (fed, store, patience) = (&self.fed, &self.store, self.patience);
+                        running.push(async move {
+                            let got = get(fed, store, &step, patience).await;
+                            (step, got)
+                        });
+                    }
+                    None => break,
+                }
+            }
+            let Some((step, got)) = running.next().await else {
+                break;
+            };
+            match got? {
+                Got::Leaf => self.walk.finish_leaf(&step),
+                Got::Block(block) => self.walk.finish(&step, &block)?,
+            }
+            self.progress.send_replace(progress(&self.fed, &self.walk));
+        }
+        let progress = progress(&self.fed, &self.walk);
+        Ok(Fetched {
+            fed: self.fed.clone(),
+            progress,
+        })
+    }
+}
+
+fn progress(fed: &Fed, walk: &Walk) -> FetchProgress {
+    let received = fed.session().progress();
+    FetchProgress {
+        blocks: walk.done(),
+        bytes: received.bytes,
+        blocks_known: walk.known(),
+        peers: received.from.len(),
+    }
+}
+
+async fn get(fed: &Fed, store: &Store, step: &Step, patience: Duration) -> Result<Got, FetchError> {
+    let session = fed.session();
+    if step.cid.codec() == RAW {
+        // Held before it is looked for; whether a leaf is there is known without reading it.
+        session.guard().hold(&step.cid);
+        let (store, cid) = (store.clone(), step.cid);
+        let looked = tokio::task::spawn_blocking(move || store.size(&cid)).await;
+        match looked.map_err(|_| WantError::Stopping)? {
+            Ok(_) => return Ok(Got::Leaf),
+            Err(GetError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let block = session.get(&step.cid, step.order, patience).await?;
+    Ok(Got::Block(block))
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch")
+            .field("progress", &*self.progress.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched")
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! Getting something by HTTP from a service that the settings name.
+//!
+//! One GET at a time, with a bound on the answer and a deadline over all of it. Redirects are not
+//! followed: they lead to hosts that nobody named. Names are looked up by the operating system,
+//! certificates are checked against Mozilla's roots.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+/// How this node names itself to services.
+const AGENT: &str = concat!("cidcast/", env!("CARGO_PKG_VERSION"));
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    /// The address cannot be asked.
+    #[error("{url} is not a URL that can be asked; write it like https://router.example.org")]
+    Url {
+        /// What was to be asked.
+        url: String,
+    },
+    /// Nobody answers there.
+    #[error("{host} does not answer; check the address and the network")]
+    Unreachable {
+        /// Who was asked.
+        host: String,
+        /// What the connection says.
+        source: hyper_util::client::legacy::Error,
+    },
+    /// The answer broke off.
+    #[error("the answer of {host} broke off; ask again")]
+    Broken {
+        /// Who was asked.
+        host: String,
+        /// What the connection says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer is longer than anything that was asked for.
+    #[error("the answer of {host} has more than {limit} bytes; ask another service")]
+    TooLarge {
+        /// Who was asked.
+        host: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// The answer was not complete in time.
+    #[error("{host} did not answer within {deadline:?}; ask again later")]
+    Slow {
+        /// Who was asked.
+        host: String,
+        /// The deadline.
+        deadline: Duration,
+    },
+}
+
+/// What a service said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// Without parameters, in lower case.
+    pub(crate) media_type: String,
+    pub(crate) body: Bytes,
+}
+
+/// What is asked of a service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) accept: &'static str,
+    /// Bytes that the answer may have.
+    pub(crate) limit: usize,
+    pub(crate) deadline: Duration,
+}
+
+/// Asks services. Clones share connections.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+impl HttpClient {
+    pub(crate) fn new() -> Result<Self, rustls::Error> {
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .build();
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+        })
+    }
+
+    /// The answer, whatever its status.
+    pub(crate) async fn get(&self, question: Question<'_>) -> Result<Answer, HttpError> {
+        let unusable = || HttpError::Url {
+            url: question.url.to_owned(),
+        };
+        let uri: Uri = question.url.parse().map_err(|_| unusable())?;
+        let host = uri.host().ok_or_else(unusable)?.to_owned();
+        let deadline = question.deadline;
+        match tokio::time::timeout(deadline, self.exchange(question, uri, &host)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::Slow { host, deadline }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        question: Question<'_>,
+        uri: Uri,
+        host: &str,
+    ) -> Result<Answer, HttpError> {
+        let host = || host.to_owned();
+        let request = Request::get(uri)
+            .header(header::ACCEPT, question.accept)
+            .header(header::USER_AGENT, AGENT)
+            .body(Empty::new())
+            .map_err(|_| HttpError::Url {
+                url: question.url.to_owned(),
+            })?;
+        let answer = self.client.request(request).await;
+        let (head, body) = answer
+            .map_err(|source| HttpError::Unreachable {
+                host: host(),
+                source,
+            })?
+            .into_parts();
+        let limit = question.limit;
+        let body = match Limited::new(body, limit).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(HttpError::TooLarge {
+                    host: host(),
+                    limit,
+                });
+            }
+            Err(source) => {
+                return Err(HttpError::Broken {
+                    host: host(),
+                    source,
+                });
+            }
+        };
+        let media_type = head.headers.get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        let media_type = media_type.and_then(|text| text.split(';').next());
+        Ok(Answer {
+            status: head.status,
+            media_type: media_type.unwrap_or_default().trim().to_ascii_lowercase(),
+            body,
+        })
+    }
+}

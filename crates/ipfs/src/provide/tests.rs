@@ -1,0 +1,60 @@
+//! Provider records between two swarms on loopback.
+
+use futures::StreamExt;
+use multihash_codetable::{Code, MultihashDigest};
+use rust_ipfs::DhtMode;
+
+use super::*;
+use crate::swarm::SwarmSettings;
+
+/// Far beyond what anything here takes on a slow machine.
+const LONG: Duration = Duration::from_secs(60);
+
+async fn swarm(folder: &std::path::Path, tasks: &Shutdown) -> Swarm {
+    let settings = SwarmSettings {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        ..SwarmSettings::new(folder.join("key"))
+    };
+    let swarm = Swarm::start(settings, None, tasks).await.unwrap();
+    swarm.ipfs().dht_mode(DhtMode::Server).await.unwrap();
+    swarm
+}
+
+/// Whether `asker` is told that somebody provides `cid`.
+async fn is_found(asker: &Swarm, cid: &Cid) -> bool {
+    let mut found = asker.ipfs().get_providers(*cid).await.unwrap();
+    while let Some(peers) = found.next().await {
+        if peers.is_ok_and(|peers| !peers.is_empty()) {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cid_is_found_while_it_is_wanted_and_not_said_to_be_here_afterwards() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tasks = Shutdown::new();
+    let provider = swarm(here.path(), &tasks).await;
+    let asker = swarm(there.path(), &tasks).await;
+    let address = provider.listen_addresses().await.remove(0);
+    asker.connect(&address, LONG).await.unwrap();
+    let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(b"provided"));
+    let provide = Provider::start(&provider, ProviderSettings::default(), &tasks);
+    provide.set(BTreeSet::from([cid]));
+    let mut status = provide.status();
+    let provided = status.wait_for(|status| status.provided == 1);
+    timeout(LONG, provided).await.unwrap().unwrap();
+    assert!(timeout(LONG, is_found(&asker, &cid)).await.unwrap());
+
+    // The asker keeps the record that it was sent, so a third one asks the provider alone.
+    provide.set(BTreeSet::new());
+    let withdrawn = status.wait_for(|status| status.wanted == 0);
+    timeout(LONG, withdrawn).await.unwrap().unwrap();
+    asker.stop().await.unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let third = swarm(elsewhere.path(), &tasks).await;
+    third.connect(&address, LONG).await.unwrap();
+    assert!(!timeout(LONG, is_found(&third, &cid)).await.unwrap());
+    third.stop().await.unwrap();
+}

@@ -1,0 +1,135 @@
+//! Whole nodes on loopback: store, exchange, swarm, network.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cid::Cid;
+use cidcast_exchange::{Exchange, ExchangeSettings};
+use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
+use cidcast_ipfs::unixfs::add::{Tree, add_bytes};
+use cidcast_ipfs::{Blocks, DhtRole, Network, NetworkSettings};
+use cidcast_runtime::Shutdown;
+use cidcast_store::{Audience, Store, StoreSettings};
+use prometheus_client::registry::Registry;
+use tempfile::TempDir;
+
+/// Far beyond what anything here takes on a slow machine.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// A node that lasts as long as the test.
+pub(crate) struct Peer {
+    pub(crate) store: Store,
+    pub(crate) swarm: Swarm,
+    pub(crate) network: Network,
+    pub(crate) tasks: Shutdown,
+    pub(crate) folder: TempDir,
+}
+
+impl Peer {
+    pub(crate) async fn new() -> Self {
+        Self::with(NetworkSettings::default()).await
+    }
+
+    /// A node that answers questions about the DHT, although nobody can reach it from outside.
+    pub(crate) async fn serving_dht() -> Self {
+        Self::with(NetworkSettings {
+            dht: DhtRole::Server,
+            ..NetworkSettings::default()
+        })
+        .await
+    }
+
+    pub(crate) async fn with(settings: NetworkSettings) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    pub(crate) async fn on(folder: TempDir, settings: NetworkSettings) -> Self {
+        let tasks = Shutdown::new();
+        let store = Store::open(&folder.path().join("store"), StoreSettings::default()).unwrap();
+        let (exchange, behaviour) = Exchange::start(
+            store.clone(),
+            ExchangeSettings::default(),
+            &mut Registry::default(),
+            &tasks,
+        );
+        let swarm = SwarmSettings {
+            listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+            start_deadline: LONG,
+            stop_deadline: LONG,
+            ..SwarmSettings::new(folder.path().join("node.key"))
+        };
+        let swarm = Swarm::start(swarm, Some(behaviour), &tasks).await.unwrap();
+        let network = Network::start(&swarm, exchange, store.clone(), settings, &tasks);
+        Self {
+            network: network.await.unwrap(),
+            store,
+            swarm,
+            tasks,
+            folder,
+        }
+    }
+
+    pub(crate) async fn address(&self) -> String {
+        self.swarm.listen_addresses().await.remove(0)
+    }
+
+    pub(crate) async fn meet(&self, other: &Self) {
+        let address = other.address().await;
+        self.swarm.connect(&address, LONG).await.unwrap();
+    }
+
+    pub(crate) fn blocks(&self) -> Blocks {
+        Blocks::with_network(self.store.clone(), self.network.clone())
+    }
+
+    /// Adds a directory like a package: `segments` files of `bytes` bytes and a playlist. Returns
+    /// its root and how many blocks and bytes it has.
+    pub(crate) fn add_package(&self, segments: usize, bytes: usize, audience: Audience) -> Package {
+        let guard = self.store.in_flight();
+        let mut tree = Tree::new();
+        let mut files = Vec::new();
+        for n in 0..segments {
+            let path = format!("video/720p/{n:05}.m4s");
+            let content = noise(n as u64, bytes);
+            let link = add_bytes(&self.store, &guard, &content).unwrap();
+            tree.insert(&path, link).unwrap();
+            files.push((path, content));
+        }
+        let playlist = Bytes::from_static(b"#EXTM3U\n");
+        let link = add_bytes(&self.store, &guard, &playlist).unwrap();
+        tree.insert("master.m3u8", link).unwrap();
+        files.push(("master.m3u8".to_owned(), playlist));
+        let root = tree.finish(&self.store, &guard).unwrap().cid;
+        let holder = "test".parse().unwrap();
+        let pinned = self.store.pin(&holder, &root, audience).unwrap();
+        Package {
+            root,
+            files,
+            blocks: pinned.blocks,
+            bytes: pinned.bytes,
+        }
+    }
+}
+
+/// What was added.
+pub(crate) struct Package {
+    pub(crate) root: Cid,
+    pub(crate) files: Vec<(String, Bytes)>,
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Bytes that do not repeat (SplitMix64).
+pub(crate) fn noise(seed: u64, len: usize) -> Bytes {
+    let mut state = seed;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = state;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bytes.extend_from_slice(&(word ^ (word >> 31)).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes.into()
+}

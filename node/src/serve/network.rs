@@ -1,0 +1,157 @@
+//! What a node fetches from others, and what it tells others that it has.
+//!
+//! Reconcile: the catalog's rows say what is open to anyone; one loop tells the provider, after
+//! every event and now and then without one. It ends with the `Shutdown` that it was started
+//! under; nothing is lost when it is dropped.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cidcast_catalog::{Catalog, CatalogError, ListQuery, MAX_PAGE};
+use cidcast_exchange::Exchange;
+use cidcast_ingest::{Event, Ingest};
+use cidcast_ipfs::names::Names;
+use cidcast_ipfs::provide::{Provider, ProviderSettings};
+use cidcast_ipfs::swarm::Swarm;
+use cidcast_ipfs::unixfs::read;
+use cidcast_ipfs::{Blocks, Network};
+use cidcast_runtime::Shutdown;
+use cidcast_store::Store;
+use cidcast_types::{AssetState, Cid, Visibility};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::settings;
+use crate::config::{Config, DataDir, Provide};
+
+/// Events come in bursts, one for every step of a job.
+const SETTLE: Duration = Duration::from_secs(2);
+/// Without an event: for what was missed.
+const TURN: Duration = Duration::from_secs(300);
+/// Directories below one root that are looked into for entities.
+const MAX_FOLDERS: usize = 10_000;
+
+/// The parts of a node that others fetch from and are fetched from.
+pub(super) struct Reachable {
+    pub(super) network: Network,
+    pub(super) names: Names,
+    pub(super) provider: Provider,
+}
+
+/// Starts them over a running swarm. `tasks` has to be told to end before the swarm is stopped.
+pub(super) async fn start(
+    config: &Config,
+    data_dir: &DataDir,
+    (swarm, exchange, store): (&Swarm, &Exchange, &Store),
+    tasks: &Shutdown,
+) -> anyhow::Result<Reachable> {
+    let settings = settings::network(config);
+    let (exchange, store) = (exchange.clone(), store.clone());
+    let network = Network::start(swarm, exchange, store, settings, tasks).await?;
+    let names = Names::start(network.clone(), settings::names(config, data_dir), tasks)?;
+    let provider = ProviderSettings {
+        every: config.network.reprovide_every.duration(),
+    };
+    Ok(Reachable {
+        network,
+        names,
+        provider: Provider::start(swarm, provider, tasks),
+    })
+}
+
+/// Keeps the provider at what the catalog says.
+pub(super) fn keep_providing(
+    provide: Provide,
+    (catalog, blocks, ingest): (&Catalog, &Blocks, &Ingest),
+    provider: Provider,
+    tasks: &Shutdown,
+) {
+    if provide == Provide::None {
+        return;
+    }
+    let view = Open {
+        catalog: catalog.clone(),
+        blocks: blocks.local(),
+        provide,
+    };
+    let mut events = ingest.events();
+    let token = tasks.token().clone();
+    let work = async move {
+        loop {
+            match view.cids().await {
+                Ok(cids) => provider.set(cids),
+                Err(error) => tracing::warn!(%error, "what to provide could not be read"),
+            }
+            if tokio::time::timeout(TURN, news(&mut events)).await.is_ok() {
+                tokio::time::sleep(SETTLE).await;
+            }
+        }
+    };
+    tasks.spawn("providing", async move {
+        token.run_until_cancelled_owned(work).await
+    });
+}
+
+/// Waits for an event. Missed ones are as good as any.
+async fn news(events: &mut Receiver<Event>) {
+    if let Err(RecvError::Closed) = events.recv().await {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What is open to anyone.
+struct Open {
+    catalog: Catalog,
+    blocks: Blocks,
+    provide: Provide,
+}
+
+impl Open {
+    async fn cids(&self) -> Result<BTreeSet<Cid>, CatalogError> {
+        let mut cids = BTreeSet::new();
+        let mut query = ListQuery {
+            state: Some(AssetState::Ready),
+            limit: MAX_PAGE,
+            ..ListQuery::default()
+        };
+        loop {
+            let page = self.catalog.list(&query).await?;
+            let open = page.items.into_iter();
+            let open = open.filter(|asset| asset.visibility != Visibility::Private);
+            for root in open.filter_map(|asset| asset.root) {
+                let root = root.cid();
+                cids.insert(root);
+                if self.provide == Provide::Entities {
+                    self.add_entities(&root, &mut cids).await;
+                }
+            }
+            match page.next {
+                Some(next) => query.cursor = Some(next),
+                None => return Ok(cids),
+            }
+        }
+    }
+
+    /// Every file and directory below `root`; what cannot be read is left out.
+    async fn add_entities(&self, root: &Cid, cids: &mut BTreeSet<Cid>) {
+        /// Codec of directories and of files of several blocks.
+        const DAG_PB: u64 = 0x70;
+        let mut folders = vec![*root];
+        let mut looked_into = 0;
+        while let Some(folder) = folders.pop() {
+            looked_into += 1;
+            if looked_into > MAX_FOLDERS {
+                return;
+            }
+            // A file of several blocks is no directory either, and has been added already.
+            let Ok(entries) = read::list(&self.blocks, &folder).await else {
+                continue;
+            };
+            for entry in entries {
+                if cids.insert(entry.cid) && entry.cid.codec() == DAG_PB {
+                    folders.push(entry.cid);
+                }
+            }
+        }
+    }
+}
