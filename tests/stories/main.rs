@@ -18,6 +18,7 @@ mod full_disk;
 mod growing;
 mod killing;
 mod kubo;
+mod moving;
 mod peers;
 mod player;
 mod playing;

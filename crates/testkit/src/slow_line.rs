@@ -99,7 +99,11 @@ async fn direction(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: Line) 
         let mut buffer = vec![0; PIECE];
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
             let lost = dice.roll() % 1000 < line.lost_per_mille;
-            let late = if lost { line.round_trip } else { Duration::ZERO };
+            let late = if lost {
+                line.round_trip
+            } else {
+                Duration::ZERO
+            };
             let due = Instant::now() + line.round_trip / 2 + late;
             let piece = buffer.get(..read).unwrap_or_default().to_vec();
             if sender.send((due, piece)).await.is_err() {

@@ -92,7 +92,10 @@ async fn bring(from: &str, root: &Cid, wants: usize) -> Peer {
 }
 
 async fn read(peer: &Peer, file: &Cid) -> Vec<u8> {
-    read_all(&peer.blocks(), file, 1 << 30).await.unwrap().to_vec()
+    read_all(&peer.blocks(), file, 1 << 30)
+        .await
+        .unwrap()
+        .to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,22 +140,30 @@ async fn kubo_takes_blocks_of_every_size_without_a_stall() {
         source.kubo.export(&root.to_string(), &car).unwrap();
         let holder = "test".parse().unwrap();
         let car = std::fs::File::open(car).unwrap();
-        peer.store.import_car(car, &holder, Audience::Anyone).unwrap();
+        peer.store
+            .import_car(car, &holder, Audience::Anyone)
+            .unwrap();
     }
     let sink = Kubo::find(&folder.path().join("sink")).unwrap().unwrap();
     let daemon = sink.online().await.unwrap();
     let address = peer.address().await;
     for round in 0..rounds() {
-        daemon.rpc(&format!("swarm/connect?arg={address}")).await.unwrap();
+        daemon
+            .rpc(&format!("swarm/connect?arg={address}"))
+            .await
+            .unwrap();
         for root in &roots {
             let pin = format!("pin/add?arg={root}");
             // 4 MiB take a fraction of a second; there is no progress to look at.
             let pinned = tokio::time::timeout(STALL * 2, daemon.rpc(&pin)).await;
-            pinned.unwrap_or_else(|_| panic!("round {round}: stalled at {root}")).unwrap();
+            pinned
+                .unwrap_or_else(|_| panic!("round {round}: stalled at {root}"))
+                .unwrap();
         }
         let (_, first) = source.files[round % source.files.len()];
         let copy = folder.path().join(format!("copy-{round}"));
-        sink.run(&["get", &first.to_string(), "-o", copy.to_str().unwrap()]).unwrap();
+        sink.run(&["get", &first.to_string(), "-o", copy.to_str().unwrap()])
+            .unwrap();
         assert!(std::fs::read(copy).unwrap() == source.content);
         for root in &roots {
             daemon.rpc(&format!("pin/rm?arg={root}")).await.unwrap();

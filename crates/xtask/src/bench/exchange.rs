@@ -82,7 +82,9 @@ const STALL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
     let Some(ipfs) = peers::kubo()? else {
-        bail!("`bench exchange` compares with Kubo: set IPFS_BIN to its `ipfs` or put that on PATH");
+        bail!(
+            "`bench exchange` compares with Kubo: set IPFS_BIN to its `ipfs` or put that on PATH"
+        );
     };
     let bench = Bench {
         runtime: Runtime::new()?,
@@ -91,14 +93,23 @@ pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
     };
     let mut measured = Vec::new();
     for case in &CASES {
-        println!("{} KiB blocks, {:?} added", case.block >> 10, case.round_trip);
+        println!(
+            "{} KiB blocks, {:?} added",
+            case.block >> 10,
+            case.round_trip
+        );
         let of = bench.case(options, case)?;
-        measured.extend(case.what.into_iter().zip(of).map(|(what, ratios)| Measured {
-            what,
-            beside: "Kubo to Kubo",
-            bar: Bar::AtLeast(case.bar),
-            ratios,
-        }));
+        measured.extend(
+            case.what
+                .into_iter()
+                .zip(of)
+                .map(|(what, ratios)| Measured {
+                    what,
+                    beside: "Kubo to Kubo",
+                    bar: Bar::AtLeast(case.bar),
+                    ratios,
+                }),
+        );
     }
     Ok(measured)
 }
@@ -171,7 +182,14 @@ impl Bench {
         let (repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
         let file = file.to_string_lossy();
         let chunker = format!("--chunker=size-{block}");
-        let added = repo.run(&["add", "-Q", "--cid-version=1", "--raw-leaves", &chunker, &file])?;
+        let added = repo.run(&[
+            "add",
+            "-Q",
+            "--cid-version=1",
+            "--raw-leaves",
+            &chunker,
+            &file,
+        ])?;
         let root = added.trim().to_owned();
         let car = folder.path().join("random.car");
         repo.export(&root, &car)?;
@@ -221,12 +239,11 @@ impl Bench {
         let folder = scratch()?;
         let (_line, from) = self.through(from, line)?;
         let (_repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
-        let connect = daemon.rpc(&format!("swarm/connect?arg={from}"));
-        self.runtime.block_on(connect)?;
+        let rpc = |call: String| self.runtime.block_on(daemon.rpc(&call));
+        rpc(format!("swarm/connect?arg={from}"))?;
         rustix::fs::sync();
         let begin = Instant::now();
-        let pin = daemon.rpc(&format!("pin/add?arg={}", sources.root));
-        self.runtime.block_on(pin)?;
+        rpc(format!("pin/add?arg={}", sources.root))?;
         Ok(begin.elapsed().as_secs_f64())
     }
 
@@ -264,7 +281,10 @@ impl Serving {
         let output = child.stdout.take().context("no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        let (root, address) = line.trim().split_once(' ').context("transfer did not start")?;
+        let (root, address) = line
+            .trim()
+            .split_once(' ')
+            .context("transfer did not start")?;
         let (root, address) = (root.to_owned(), address.to_owned());
         Ok(Self {
             child,
