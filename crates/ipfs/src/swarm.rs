@@ -184,8 +184,8 @@ impl Swarm {
         tasks: Shutdown,
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
-        let (pinger, pings) = Pinger::new();
         let roster = Roster::default();
+        let (pinger, pings) = Pinger::new(roster.clone());
         let withdrawals = Withdrawals::default();
         let network = match checked.network_key {
             Some(_) => NetworkKind::Private,

@@ -7,7 +7,7 @@ use futures::future::LocalBoxFuture;
 use libp2p::pnet::PreSharedKey;
 use rust_ipfs::builder::IpfsBuilder;
 use rust_ipfs::p2p::{IdentifyConfiguration, PubsubConfig, RelayConfig};
-use rust_ipfs::{Ipfs, Keypair, ping};
+use rust_ipfs::{Ipfs, Keypair};
 use tokio::sync::oneshot;
 
 use super::behaviour::Own;
@@ -107,7 +107,8 @@ fn with_transports(
     }
 }
 
-/// Every node has these. None of them contacts anybody who is not known already.
+/// Every node has these, and pings of its own. None of them contacts anybody who is not known
+/// already.
 fn with_protocols(builder: IpfsBuilder<Own>) -> IpfsBuilder<Own> {
     let identify = IdentifyConfiguration {
         agent_version: concat!("cidcast/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -119,7 +120,6 @@ fn with_protocols(builder: IpfsBuilder<Own>) -> IpfsBuilder<Own> {
     };
     builder
         .with_identify(identify)
-        .with_ping(ping::Config::new())
         .with_kademlia()
         .with_pubsub(gossip)
         // With hole punching: a relayed connection becomes a direct one where routers allow it.

@@ -1,33 +1,32 @@
-//! Pinging a peer now.
+//! Pings (libp2p specification "ping"): answered, sent every so often, and sent for who asks.
 //!
-//! The library's own ping behaviour decides by itself when to ping. This one opens a ping stream
-//! (libp2p specification "ping") to a connected peer for whoever asks, and leaves the pinging on it
-//! to them. It owns no task; a request whose connection closes is dropped, and its asker told.
+//! Ours because the library's does too little of it: it answers the second ping on a stream only
+//! when something else wakes the connection (`ipfs ping` shows 15 s), cannot ping when asked, and
+//! leaves a connection open whose other end is gone. It owns no task; a request whose connection
+//! closes is dropped, and its asker told.
+
+mod handler;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::AsyncWriteExt;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::core::upgrade::{DeniedUpgrade, ReadyUpgrade};
-use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedOutbound};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
-    NetworkBehaviour, NotifyHandler, Stream, StreamProtocol, SubstreamProtocol, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler,
+    Stream, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::error::PingError;
+use super::roster::Roster;
+use handler::{Handler, Seen, once};
 
-const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/ping/1.0.0");
-/// Bytes of one ping (specification).
-const PING_BYTES: usize = 32;
 /// People ask for these, one at a time.
 const MOST_WAITING: usize = 64;
 
@@ -39,35 +38,40 @@ type Answer = oneshot::Sender<Stream>;
 pub(super) struct Pinger(mpsc::Sender<(PeerId, Answer)>);
 
 impl Pinger {
-    pub(super) fn new() -> (Self, Behaviour) {
+    /// Round trips that are measured without being asked for go to `roster`.
+    pub(super) fn new(roster: Roster) -> (Self, Behaviour) {
         let (ask, asked) = mpsc::channel(MOST_WAITING);
-        (Self(ask), Behaviour { asked })
+        let dead = VecDeque::new();
+        let behaviour = Behaviour {
+            asked,
+            roster,
+            dead,
+        };
+        (Self(ask), behaviour)
     }
 
-    /// Pings a connected peer `count` times, one after another; each round trip has `deadline`. A
-    /// stream that breaks is opened again once: of several connections with a peer, one may have
-    /// just been given up for a better one.
+    /// Pings a connected peer `count` times, one after another; each round trip has `deadline`.
+    /// One that breaks is tried again once: of several connections with a peer, one may have just
+    /// been given up for a better one.
     pub(super) async fn ping(
         &self,
         peer: PeerId,
         count: u8,
         deadline: Duration,
     ) -> Result<Vec<Duration>, PingError> {
-        let mut stream = self.open(peer, deadline).await?;
         let mut has_spare = true;
         let mut times = Vec::new();
         while times.len() < usize::from(count) {
+            // Each on a stream of its own: not every peer answers twice on one.
+            let mut stream = self.open(peer, deadline).await?;
             match timeout(deadline, once(&mut stream)).await {
                 Ok(Ok(time)) => times.push(time),
-                Ok(Err(_)) if has_spare => {
-                    has_spare = false;
-                    stream = self.open(peer, deadline).await?;
-                }
+                Ok(Err(_)) if has_spare => has_spare = false,
                 Ok(Err(source)) => return Err(PingError::Broken { peer, source }),
                 Err(_) => return Err(PingError::Slow { peer, deadline }),
             }
+            let _ = timeout(deadline, stream.close()).await;
         }
-        let _ = timeout(deadline, stream.close()).await;
         Ok(times)
     }
 
@@ -89,27 +93,12 @@ impl Pinger {
     }
 }
 
-async fn once(stream: &mut Stream) -> std::io::Result<Duration> {
-    let mut sent = [0; PING_BYTES];
-    getrandom::fill(&mut sent).map_err(std::io::Error::other)?;
-    let began = Instant::now();
-    stream.write_all(&sent).await?;
-    stream.flush().await?;
-    let mut back = [0; PING_BYTES];
-    stream.read_exact(&mut back).await?;
-    if back != sent {
-        let problem = "other bytes came back than were sent";
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::InvalidData,
-            problem,
-        ));
-    }
-    Ok(began.elapsed())
-}
-
-/// Carries requests to connections.
+/// Carries requests to connections, and what these find out to the roster.
 pub(super) struct Behaviour {
     asked: mpsc::Receiver<(PeerId, Answer)>,
+    roster: Roster,
+    /// Connections to close.
+    dead: VecDeque<(PeerId, ConnectionId)>,
 }
 
 impl NetworkBehaviour for Behaviour {
@@ -123,7 +112,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new())
     }
 
     fn handle_established_outbound_connection(
@@ -134,21 +123,33 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new())
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
 
     fn on_connection_handler_event(
         &mut self,
-        _: PeerId,
-        _: ConnectionId,
+        peer: PeerId,
+        connection: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        match event {}
+        match event {
+            Seen::Rtt(rtt) => self.roster.measured(&peer, rtt),
+            Seen::Dead => {
+                tracing::info!(%peer, "no answer to pings: the connection is closed");
+                self.dead.push_back((peer, connection));
+            }
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
+        if let Some((peer_id, connection)) = self.dead.pop_front() {
+            return Poll::Ready(ToSwarm::CloseConnection {
+                peer_id,
+                connection: CloseConnection::One(connection),
+            });
+        }
         match self.asked.poll_recv(cx) {
             Poll::Ready(Some((peer_id, event))) => Poll::Ready(ToSwarm::NotifyHandler {
                 peer_id,
@@ -157,60 +158,6 @@ impl NetworkBehaviour for Behaviour {
                 event,
             }),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// Opens the streams of one connection.
-#[derive(Default)]
-pub(super) struct Handler {
-    /// At most as many as people wait for.
-    waiting: VecDeque<Answer>,
-}
-
-impl ConnectionHandler for Handler {
-    type FromBehaviour = Answer;
-    type ToBehaviour = Infallible;
-    type InboundProtocol = DeniedUpgrade;
-    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
-    type InboundOpenInfo = ();
-    type OutboundOpenInfo = Answer;
-
-    fn listen_protocol(&self) -> SubstreamProtocol<DeniedUpgrade> {
-        // Pings of others are answered by the library's own behaviour.
-        SubstreamProtocol::new(DeniedUpgrade, ())
-    }
-
-    fn on_behaviour_event(&mut self, answer: Answer) {
-        self.waiting.push_back(answer);
-    }
-
-    fn poll(
-        &mut self,
-        _: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<ReadyUpgrade<StreamProtocol>, Answer, Infallible>> {
-        match self.waiting.pop_front() {
-            Some(answer) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), answer),
-            }),
-            None => Poll::Pending,
-        }
-    }
-
-    fn on_connection_event(
-        &mut self,
-        event: ConnectionEvent<'_, DeniedUpgrade, ReadyUpgrade<StreamProtocol>, (), Answer>,
-    ) {
-        match event {
-            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
-                protocol: stream,
-                info: answer,
-            }) => {
-                // Whoever does not wait any more drops the stream.
-                let _ = answer.send(stream);
-            }
-            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, .. }) => drop(info),
-            _ => {}
         }
     }
 }

@@ -144,13 +144,6 @@ impl Roster {
                 info,
                 ..
             })) => self.identified(peer_id, info),
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) => {
-                if let (Ok(rtt), Some(entry)) =
-                    (&ping.result, self.lock().peers.get_mut(&ping.peer))
-                {
-                    entry.rtt = Some(*rtt);
-                }
-            }
             SwarmEvent::Behaviour(BehaviourEvent::AutonatV1(
                 autonat::v1::Event::StatusChanged { new, .. },
             )) => self.nat_changed(new),
@@ -198,6 +191,13 @@ impl Roster {
             state.observed.remove(0);
         }
         state.observed.push(seen.clone());
+    }
+
+    /// A round trip with a peer.
+    pub(super) fn measured(&self, peer: &PeerId, rtt: Duration) {
+        if let Some(entry) = self.lock().peers.get_mut(peer) {
+            entry.rtt = Some(rtt);
+        }
     }
 
     fn nat_changed(&self, status: &NatStatus) {

@@ -153,7 +153,13 @@ async fn a_peer_introduces_itself_answers_pings_and_can_be_sent_away() {
 
     let times = guest.ping(id, 5, LONG).await.unwrap();
     assert_eq!(times.len(), 5);
-    assert!(times.iter().all(|time| !time.is_zero()), "{times:?}");
+    // On loopback. A peer that answers when it happens to wake up takes many seconds.
+    let prompt = |time: &Duration| !time.is_zero() && *time < Duration::from_secs(5);
+    assert!(times.iter().all(prompt), "{times:?}");
+    eventually("a ping that nobody asked for", async || {
+        guest.peer(&id)?.rtt
+    })
+    .await;
     guest.disconnect(id).await.unwrap();
     assert_eq!(guest.peers(), []);
     eventually("the end", async || host.peers().is_empty().then_some(())).await;
