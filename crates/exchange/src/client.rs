@@ -206,11 +206,11 @@ impl Client {
     /// A peer can be asked from now on.
     pub(crate) fn connected(&mut self, peer: PeerId, now: Instant) {
         self.peers.entry(peer).or_insert_with(|| Peer::new(now));
-        self.probe(peer, now);
         let seek = |place| matches!(place, Place::Seeking(_) | Place::Starving);
         for id in self.of_place(seek) {
             self.enqueue(id);
         }
+        self.probe(peer, now);
     }
 
     /// A peer is gone, and with it what it was asked.
@@ -317,7 +317,7 @@ impl Client {
     /// Removes a want; everybody that was asked for it is told, except `giver`, who knows.
     fn forget(&mut self, id: BlockId, giver: Option<PeerId>) -> Option<Want> {
         let want = self.wants.remove(&id)?;
-        self.recent.add(id);
+        self.recent.add(id, want.leader());
         if want.place == Place::Queued {
             self.queue.remove(&(want.rank, id));
         }

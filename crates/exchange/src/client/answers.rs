@@ -25,6 +25,10 @@ impl Client {
         self.heard(peer, now);
         let id = BlockId::of(cid);
         let Some(want) = self.wants.get_mut(&id) else {
+            // Too late for this block, but the peer will have others.
+            if here && let Some(session) = self.recent.session(&id) {
+                self.found(peer, &[session]);
+            }
             return;
         };
         let Some(asked) = want.asked.get_mut(&peer) else {

@@ -286,7 +286,19 @@ impl Client {
         if self.conducts.is_avoided(&peer, now) {
             return;
         }
-        let first: Vec<BlockId> = self.queue.iter().take(PROBES).map(|(_, id)| *id).collect();
+        let is_new = |id: &&BlockId| {
+            let want = self.wants.get(*id);
+            want.is_some_and(|want| want.may_probe(&peer))
+        };
+        let queued = self.queue.iter().map(|(_, id)| id);
+        // When all is on order elsewhere, some of that: the peer may help with what comes next.
+        let ordered = if self.queue.is_empty() { PROBES } else { 0 };
+        let first: Vec<BlockId> = queued
+            .chain(self.wants.keys().take(ordered))
+            .filter(is_new)
+            .take(PROBES)
+            .copied()
+            .collect();
         for id in first {
             self.ask_have(id, peer, now);
         }
@@ -320,6 +332,11 @@ impl Want {
         }
     }
 
+    fn may_probe(&self, peer: &PeerId) -> bool {
+        let asked = self.asked.get(peer);
+        asked.is_none_or(|asked| asked.answer == Answer::Gone)
+    }
+
     /// Whether somebody was asked if the block is there and may still answer.
     pub(super) fn is_asking(&self) -> bool {
         self.asked
@@ -328,7 +345,7 @@ impl Want {
     }
 
     /// The session of the most urgent claim.
-    fn leader(&self) -> Option<SessionId> {
+    pub(super) fn leader(&self) -> Option<SessionId> {
         let first = self.claims.iter().min_by_key(|claim| claim.rank);
         first.map(|claim| claim.session)
     }

@@ -1,3 +1,5 @@
+//! Stories of wants: who is asked what, and what then.
+
 mod model;
 
 use multihash_codetable::{Code, MultihashDigest};

@@ -1,3 +1,5 @@
+//! What goes out comes in again, and nothing that comes in does harm.
+
 use multihash_codetable::{Code, MultihashDigest};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Turns, bounds, and who is answered what.
+
 use multihash_codetable::{Code, MultihashDigest};
 
 use super::*;
