@@ -83,7 +83,9 @@ impl Gateway {
             return Ok(Openness::Open);
         }
         if view.is_visit() {
-            self.in_time(view.get(cid)).await?.map_err(|error| root_problem(cid, &error))?;
+            self.in_time(view.get(cid))
+                .await?
+                .map_err(|error| root_problem(cid, &error))?;
             return Ok(match view.is_strangers(cid) {
                 true => Openness::Open,
                 false => Openness::Private,

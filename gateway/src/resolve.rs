@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
-use cidcast_ipfs::{BlockError, Blocks, WantError};
 use cidcast_ipfs::unixfs::read::{self, Kind, ListError, Node, ReadError, ResolveError};
+use cidcast_ipfs::{BlockError, Blocks, WantError};
 use cidcast_types::Cid;
 
 use crate::Gateway;

@@ -197,11 +197,7 @@ impl Names {
     /// # Errors
     ///
     /// [`PublishError`]. That no peer could be told is none: [`Published::reach`] says so.
-    pub async fn publish(
-        &self,
-        key: Option<&str>,
-        value: &str,
-    ) -> Result<Published, PublishError> {
+    pub async fn publish(&self, key: Option<&str>, value: &str) -> Result<Published, PublishError> {
         let is_path = value.starts_with("/ipfs/") || value.starts_with("/ipns/");
         if !is_path || value.len() > MAX_VALUE || !value.bytes().all(|byte| byte.is_ascii_graphic())
         {

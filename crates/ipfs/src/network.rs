@@ -224,7 +224,6 @@ impl Network {
     pub(crate) fn routers(&self) -> &[String] {
         &self.inner.settings.routers
     }
-
 }
 
 impl fmt::Debug for Network {
@@ -248,7 +247,13 @@ mod tests {
         ] {
             assert!(check_service(good).is_ok(), "{good}");
         }
-        for bad in ["router.example.org", "ftp://a", "https://", "/ip4/1.2.3.4", "http://a?b"] {
+        for bad in [
+            "router.example.org",
+            "ftp://a",
+            "https://",
+            "/ip4/1.2.3.4",
+            "http://a?b",
+        ] {
             assert!(check_service(bad).is_err(), "{bad}");
         }
     }

@@ -96,9 +96,7 @@ impl Gateway {
         let resolved = self.resolve_in(blocks, caller, &folder, name).await?;
         let (file, blocks) = (resolved.node.cid, resolved.blocks);
         let limit = self.settings.limits.playlist_bytes;
-        let text = self
-            .in_time(read::read_all(&blocks, &file, limit))
-            .await?;
+        let text = self.in_time(read::read_all(&blocks, &file, limit)).await?;
         let text = text.map_err(|error| match error {
             ReadAllError::TooLong { .. } => Problem::Malformed { cid: file },
             ReadAllError::Read(error) => read_problem(&file, &error),

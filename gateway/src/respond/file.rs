@@ -127,16 +127,17 @@ impl Gateway {
     }
 
     /// Content type by the first bytes, remembered: a CID's bytes never change.
-    async fn sniffed(&self, blocks: &Blocks, cid: &Cid, bytes: u64) -> Result<HeaderValue, Problem> {
+    async fn sniffed(
+        &self,
+        blocks: &Blocks,
+        cid: &Cid,
+        bytes: u64,
+    ) -> Result<HeaderValue, Problem> {
         if let Some(known) = self.types.get(cid) {
             return Ok(known);
         }
         let mut head = Vec::new();
-        let mut blocks = Box::pin(read::stream(
-            blocks,
-            cid,
-            Some(0..SNIFF_BYTES.min(bytes)),
-        ));
+        let mut blocks = Box::pin(read::stream(blocks, cid, Some(0..SNIFF_BYTES.min(bytes))));
         while let Some(bytes) = self.in_time(blocks.next()).await? {
             let bytes = bytes.map_err(|error| crate::resolve::read_problem(cid, &error))?;
             head.extend_from_slice(&bytes);

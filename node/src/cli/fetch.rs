@@ -26,7 +26,9 @@ pub(crate) struct Held {
 pub(crate) async fn fetch(output: Output, client: &Client, root: &Cid) -> Result<Held, Failure> {
     let request = client.request(Method::POST, &format!("/api/v1/store/fetch/{root}"));
     let answer = client.send(request).await?;
-    let body = answer.bytes_stream().map_err(|error| Failure::local(&error));
+    let body = answer
+        .bytes_stream()
+        .map_err(|error| Failure::local(&error));
     let mut messages = Messages {
         body: body.boxed(),
         unread: Vec::new(),
@@ -107,7 +109,8 @@ mod tests {
 
     #[tokio::test]
     async fn messages_are_read_however_they_are_cut() {
-        let text = "event: progress\ndata: {\"a\":1}\n\n: keep-alive\n\nevent: done\ndata: {}\n\nrest";
+        let text =
+            "event: progress\ndata: {\"a\":1}\n\n: keep-alive\n\nevent: done\ndata: {}\n\nrest";
         for piece in [1, 7, 1000] {
             let pieces: Vec<_> = text
                 .as_bytes()

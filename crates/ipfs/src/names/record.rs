@@ -52,8 +52,7 @@ impl Signed {
         let end = Utc::now().checked_add_signed(lifetime);
         let end = end.ok_or(RecordError::Lifetime)?;
         let sign = |error| RecordError::Sign(Box::new(error));
-        let record =
-            Record::new(keypair, &saved.value, end, saved.sequence, TTL).map_err(sign)?;
+        let record = Record::new(keypair, &saved.value, end, saved.sequence, TTL).map_err(sign)?;
         Ok(Self {
             name: IpnsName::of(keypair.public().to_peer_id()),
             bytes: record.encode().map_err(sign)?,
@@ -174,10 +173,7 @@ mod tests {
         *damaged.last_mut().unwrap() ^= 1;
         newest.offer(&name, &damaged);
         let checked = newest.checked().unwrap();
-        assert_eq!(
-            (checked.value.as_str(), checked.sequence),
-            ("/ipfs/new", 8)
-        );
+        assert_eq!((checked.value.as_str(), checked.sequence), ("/ipfs/new", 8));
     }
 
     #[test]

@@ -87,13 +87,19 @@ impl Sources {
                 },
             }
         }
-        if connected > 0 { Found::Peers } else { Found::Nothing }
+        if connected > 0 {
+            Found::Peers
+        } else {
+            Found::Nothing
+        }
     }
 
     /// Connects to providers that a router named.
     pub(super) async fn reach(&self, session: &Session, providers: Vec<Provider>) -> Found {
         let own = self.own_id();
-        let others = providers.into_iter().filter(|provider| provider.peer != own);
+        let others = providers
+            .into_iter()
+            .filter(|provider| provider.peer != own);
         let mut dials: FuturesUnordered<_> = others
             .map(|Provider { peer, addresses }| async move {
                 let addresses = resolved(addresses, peer).await;

@@ -182,7 +182,11 @@ mod tests {
 
     #[test]
     fn a_router_elsewhere_cannot_point_at_this_network() {
-        let inside = ["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/1"];
+        let inside = [
+            "/ip4/127.0.0.1/tcp/1",
+            "/ip4/10.0.0.1/tcp/1",
+            "/ip6/::1/tcp/1",
+        ];
         for address in inside {
             let body = format!(r#"{{"Providers":[{{"ID":"{PEER}","Addrs":["{address}"]}}]}}"#);
             assert_eq!(

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cidcast_ipfs::NetworkSettings;
-use cidcast_ipfs::names::{DnslinkError, NameSettings, Names, PublishError, Reach, ResolveNameError};
+use cidcast_ipfs::names::{
+    DnslinkError, NameSettings, Names, PublishError, Reach, ResolveNameError,
+};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -41,7 +43,10 @@ async fn a_name_is_resolved_elsewhere_and_follows_its_publisher() {
                 break published;
             }
         };
-        assert_eq!((published.sequence, published.value.as_str()), (sequence, value));
+        assert_eq!(
+            (published.sequence, published.value.as_str()),
+            (sequence, value)
+        );
         let name = published.name.to_string();
         let resolved = timeout(LONG, theirs.resolve(&name)).await.unwrap();
         assert_eq!(resolved.unwrap(), value);
@@ -59,7 +64,10 @@ async fn the_sequence_goes_on_after_a_restart() {
     peer.swarm.stop().await.unwrap();
     peer.store.close().unwrap();
     let again = Peer::on(peer.folder, NetworkSettings::default()).await;
-    let second = names(&again).publish(Some("channel"), SECOND).await.unwrap();
+    let second = names(&again)
+        .publish(Some("channel"), SECOND)
+        .await
+        .unwrap();
     assert_eq!((second.name, second.sequence), (first.name, 1));
     let own = names(&again).publish(None, FIRST).await.unwrap();
     assert_ne!(own.name, first.name);
@@ -69,7 +77,10 @@ async fn the_sequence_goes_on_after_a_restart() {
 async fn what_cannot_be_named_or_resolved_says_why() {
     let peer = Peer::new().await;
     let names = names(&peer);
-    let error = names.publish(None, "https://example.org").await.unwrap_err();
+    let error = names
+        .publish(None, "https://example.org")
+        .await
+        .unwrap_err();
     assert!(matches!(error, PublishError::Value { .. }), "{error}");
     let error = names.publish(Some("../up"), FIRST).await.unwrap_err();
     assert!(matches!(error, PublishError::KeyName { .. }), "{error}");
@@ -126,9 +137,15 @@ async fn a_dnslink_is_followed_by_the_configured_server() {
     let names = names_with(&peer, vec![server]);
     let path = timeout(LONG, names.resolve("video.test/x")).await.unwrap();
     assert_eq!(path.unwrap(), format!("{FIRST}/x"));
-    let error = timeout(LONG, names.resolve("other.test")).await.unwrap().unwrap_err();
+    let error = timeout(LONG, names.resolve("other.test"))
+        .await
+        .unwrap()
+        .unwrap_err();
     assert!(
-        matches!(error, ResolveNameError::Dnslink(DnslinkError::Lookup { .. })),
+        matches!(
+            error,
+            ResolveNameError::Dnslink(DnslinkError::Lookup { .. })
+        ),
         "{error}"
     );
 }

@@ -32,7 +32,10 @@ enum Manner {
     /// Never answers.
     Silent,
     /// Says who has it.
-    Routing { media_type: &'static str, body: String },
+    Routing {
+        media_type: &'static str,
+        body: String,
+    },
 }
 
 #[derive(Clone)]

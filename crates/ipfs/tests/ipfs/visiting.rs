@@ -87,7 +87,9 @@ async fn a_strangers_dag_does_not_lead_to_a_private_block() {
     let private = cid_of(RAW, &secret);
     here.store.put(&private, &secret, &guard).unwrap();
     let holder = "private".parse().unwrap();
-    here.store.pin(&holder, &private, Audience::Members).unwrap();
+    here.store
+        .pin(&holder, &private, Audience::Members)
+        .unwrap();
 
     // The stranger knows the CID and has made a directory around it.
     let link = ipld_dagpb::PbLink {
@@ -108,12 +110,18 @@ async fn a_strangers_dag_does_not_lead_to_a_private_block() {
     // Pinning takes the whole DAG, which the stranger does not have; a served block needs a pin.
     stranger.store.put(&private, &secret, &theirs).unwrap();
     let holder = "bait".parse().unwrap();
-    stranger.store.pin(&holder, &root, Audience::Anyone).unwrap();
+    stranger
+        .store
+        .pin(&holder, &root, Audience::Anyone)
+        .unwrap();
     here.meet(&stranger).await;
 
     let view = here.blocks().visit(&root, Trust::Stranger).unwrap();
     timeout(LONG, view.get(&root)).await.unwrap().unwrap();
-    let error = timeout(LONG, view.get(&private)).await.unwrap().unwrap_err();
+    let error = timeout(LONG, view.get(&private))
+        .await
+        .unwrap()
+        .unwrap_err();
     assert!(matches!(error, BlockError::Unreachable { .. }), "{error}");
 }
 
@@ -129,7 +137,10 @@ async fn what_a_member_gave_is_not_for_strangers() {
     here.meet(&member).await;
 
     let trusted = here.blocks().visit(&package.root, Trust::Trusted).unwrap();
-    timeout(LONG, trusted.get(&package.root)).await.unwrap().unwrap();
+    timeout(LONG, trusted.get(&package.root))
+        .await
+        .unwrap()
+        .unwrap();
     let stranger = here.blocks().visit(&package.root, Trust::Stranger).unwrap();
     let error = timeout(LONG, stranger.get(&package.root)).await.unwrap();
     assert!(matches!(error, Err(BlockError::Unreachable { .. })));
