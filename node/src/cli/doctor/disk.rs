@@ -149,8 +149,13 @@ mod tests {
     #[test]
     fn a_directory_that_others_may_enter_is_a_problem() {
         let dir = tempfile::tempdir().unwrap();
+        let allow = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path(), mode).unwrap();
+        };
+        allow(0o700);
         assert_eq!(data_dir(dir.path()).state, State::Fine);
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        allow(0o755);
         let found = data_dir(dir.path());
         assert_eq!(found.state, State::Problem);
         assert!(found.detail.contains("chmod 700"), "{found:?}");

@@ -293,8 +293,9 @@ mod tests {
 
     #[test]
     fn what_is_configured_and_does_not_work_is_a_problem() {
+        use State::{Fine, Note, Problem};
         let mut config = Config::default();
-        assert_eq!(states(&config, &view()), [State::Note, State::Note]);
+        assert_eq!(states(&config, &view()), [Note; 2]);
         config.swarm.bootstrap = vec!["ipfs".to_owned()];
         config.swarm.relays = vec!["/ip4/192.0.2.1/tcp/1".to_owned()];
         config.swarm.upnp = Switch::On;
@@ -303,7 +304,6 @@ mod tests {
             port_mapping: "no-router".to_owned(),
             ..view()
         };
-        use State::{Fine, Note, Problem};
         let expected = [Problem, Note, Problem, Problem, Problem];
         assert_eq!(states(&config, &failing), expected);
         let working = ReachView {
