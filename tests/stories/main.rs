@@ -14,6 +14,7 @@ mod access;
 mod bad_input;
 mod command_line;
 mod deleting;
+mod fetching;
 mod full_disk;
 mod growing;
 mod killing;

@@ -115,7 +115,7 @@ impl Worker {
         loop {
             let (tasks, wait) = self.due(WIDTH.saturating_sub(running.len())).await;
             for cid in tasks {
-                running.push(provide(self.ipfs.clone(), cid));
+                running.push(provide(self.ipfs.clone(), cid, changes.clone()));
             }
             self.tell();
             tokio::select! {
@@ -179,9 +179,13 @@ enum Outcome {
     Failed,
 }
 
-async fn provide(ipfs: Ipfs, cid: Cid) -> (Cid, Outcome) {
+async fn provide(ipfs: Ipfs, cid: Cid, wanted: watch::Receiver<BTreeSet<Cid>>) -> (Cid, Outcome) {
     // With nobody to tell, the library reports success.
     until_company(&ipfs).await;
+    // That may have taken long, and what has become private meanwhile must not be told of.
+    if !wanted.borrow().contains(&cid) {
+        return (cid, Outcome::Failed);
+    }
     let key = cid.hash().to_bytes();
     let outcome = match timeout(DEADLINE, ipfs.dht_provide(key)).await {
         Ok(Ok(())) => Outcome::Provided,

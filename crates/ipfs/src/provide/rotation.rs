@@ -167,8 +167,9 @@ impl Rotation {
                 key.turn = Turn::Waiting;
                 self.due.insert((key.due, *cid));
             }
-            // It stopped being wanted while it was provided.
-            None => self.unwanted.extend(self.held.get(cid)),
+            // It stopped being wanted while it was provided, and may have been put into the DHT's
+            // store after it was withdrawn.
+            None => self.unwanted.push(*cid),
         }
     }
 
