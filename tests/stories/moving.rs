@@ -31,7 +31,10 @@ async fn ready(node: &Node) -> (String, String) {
 
 async fn show_to(node: &Node, id: &str, visibility: &str) {
     let asset = node.api(&format!("/api/v1/assets/{id}"));
-    let change = node.http().patch(asset).json(&json!({ "visibility": visibility }));
+    let change = node
+        .http()
+        .patch(asset)
+        .json(&json!({ "visibility": visibility }));
     assert_eq!(change.send().await.unwrap().status(), 200);
 }
 
@@ -105,13 +108,23 @@ async fn kubo_takes_a_package_and_gives_files() {
     let (id, root) = ready(&node).await;
     show_to(&node, &id, "unlisted").await;
     let at = address(&node).await;
-    daemon.rpc(&format!("swarm/connect?arg={at}")).await.unwrap();
+    daemon
+        .rpc(&format!("swarm/connect?arg={at}"))
+        .await
+        .unwrap();
     daemon.rpc(&format!("pin/add?arg={root}")).await.unwrap();
-    let there = daemon.rpc(&format!("dag/stat?arg={root}&progress=false")).await;
+    let there = daemon
+        .rpc(&format!("dag/stat?arg={root}&progress=false"))
+        .await;
     assert!(there.unwrap().contains(&root));
 
     let source = clip::shipped();
-    let added = kubo.run(&["add", "-Q", "--chunker=size-65536", source.to_str().unwrap()]);
+    let added = kubo.run(&[
+        "add",
+        "-Q",
+        "--chunker=size-65536",
+        source.to_str().unwrap(),
+    ]);
     let copy = stage.path().join("copy.mp4");
     let (cid, to) = (added.unwrap(), copy.to_str().unwrap());
     let said = cli(node.data_dir(), &["store", "get", &cid, "-o", to]).unwrap();
