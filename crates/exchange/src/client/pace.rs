@@ -11,6 +11,8 @@ use super::Limits;
 /// Where a window starts: enough to measure with, and soon done even on a slow line.
 const FIRST_WINDOW: usize = 16;
 const LEAST_WINDOW: usize = 2;
+/// Blocks that are ordered from a peer to find out how fast it is.
+const TRIAL: usize = 4;
 /// What a block is assumed to have until some have arrived: Kubo's chunk size.
 const USUAL_BLOCK: u64 = 256 << 10;
 /// What a peer is assumed to send until it is measured: a home's upload.
@@ -55,6 +57,16 @@ impl Pace {
         self.window
             .min(by_bytes)
             .clamp(LEAST_WINDOW, limits.window_blocks.max(LEAST_WINDOW))
+    }
+
+    /// When one more block would be here if `live` are on order. A peer that was not measured yet
+    /// is given a few first: it may be the fastest.
+    pub(super) fn offer(&self, live: usize) -> Duration {
+        if self.latency.is_none() && live < TRIAL {
+            Duration::ZERO
+        } else {
+            self.estimate(live + 1)
+        }
     }
 
     /// How long `blocks` would take.

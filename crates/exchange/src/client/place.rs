@@ -106,7 +106,7 @@ impl Client {
                 full |= fitness == Fitness::Fresh;
                 continue;
             }
-            let offer = (fitness, there.pace.estimate(there.live + 1), peer);
+            let offer = (fitness, there.pace.offer(there.live), peer);
             if best.is_none_or(|best| (offer.0, offer.1) < (best.0, best.1)) {
                 best = Some(offer);
             }
