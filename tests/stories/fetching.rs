@@ -78,8 +78,8 @@ async fn a_package_is_fetched_by_command_and_watched_from_elsewhere() {
     // A player on another node's gateway: master, media playlist, first segment.
     let play = format!("/play/{root}");
     let master = viewer.gateway(&format!("{play}/master.m3u8"));
-    let master = viewer.text(&master);
-    let media = format!("{play}/{}", link(&master.await.unwrap()));
+    let master = viewer.text(&master).await.unwrap();
+    let media = format!("{play}/{}", link(&master));
     let segments = viewer.text(&viewer.gateway(&media)).await.unwrap();
     let segment = link(&segments);
     assert!(segment.starts_with("/ipfs/"), "{segment}");

@@ -39,22 +39,26 @@ async fn a_cid_is_found_while_it_is_wanted_and_not_said_to_be_here_afterwards() 
     let asker = swarm(there.path(), &tasks).await;
     let address = provider.listen_addresses().await.remove(0);
     asker.connect(&address, LONG).await.unwrap();
-    let cid = Cid::new_v1(0x55, Code::Sha2_256.digest(b"provided"));
+    let cid = |data: &[u8]| Cid::new_v1(0x55, Code::Sha2_256.digest(data));
+    let (kept, gone) = (cid(b"kept"), cid(b"gone"));
     let provide = Provider::start(&provider, ProviderSettings::default(), &tasks);
-    provide.set(BTreeSet::from([cid]));
+    provide.set(BTreeSet::from([kept, gone]));
     let mut status = provide.status();
-    let provided = status.wait_for(|status| status.provided == 1);
+    let provided = status.wait_for(|status| status.provided == 2);
     timeout(LONG, provided).await.unwrap().unwrap();
-    assert!(timeout(LONG, is_found(&asker, &cid)).await.unwrap());
+    assert!(timeout(LONG, is_found(&asker, &gone)).await.unwrap());
 
-    // The asker keeps the record that it was sent, so a third one asks the provider alone.
-    provide.set(BTreeSet::new());
-    let withdrawn = status.wait_for(|status| status.wanted == 0);
+    // The asker keeps the records that it was sent, so a third one asks the provider alone.
+    provide.set(BTreeSet::from([kept]));
+    let withdrawn = status.wait_for(|status| status.wanted == 1);
     timeout(LONG, withdrawn).await.unwrap().unwrap();
     asker.stop().await.unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let third = swarm(elsewhere.path(), &tasks).await;
     third.connect(&address, LONG).await.unwrap();
-    assert!(!timeout(LONG, is_found(&third, &cid)).await.unwrap());
+    // From the moment on when the provider answers it, it would hear of the other too.
+    let answered = async { while !is_found(&third, &kept).await {} };
+    timeout(LONG, answered).await.unwrap();
+    assert!(!timeout(LONG, is_found(&third, &gone)).await.unwrap());
     third.stop().await.unwrap();
 }
