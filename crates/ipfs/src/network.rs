@@ -20,7 +20,8 @@ use crate::visit::Visits;
 /// What part this node takes in the DHT.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DhtRole {
-    /// Answers others once it is known to be reachable from outside.
+    /// Answers others once it is known to be reachable from outside; in a private network, from the
+    /// start.
     #[default]
     Auto,
     /// Asks only.
@@ -133,6 +134,8 @@ impl Network {
         let http = HttpClient::new().map_err(NetworkError::Tls)?;
         let ipfs = swarm.ipfs().clone();
         let mode = match settings.dht {
+            // Nobody outside of a private network says that this node can be reached.
+            DhtRole::Auto if swarm.is_private() => DhtMode::Server,
             DhtRole::Auto => DhtMode::Auto,
             DhtRole::Client => DhtMode::Client,
             DhtRole::Server => DhtMode::Server,

@@ -269,6 +269,11 @@ impl Swarm {
         &self.handle.ipfs
     }
 
+    /// Whether only those with the network's key are in it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.handle.network == NetworkKind::Private
+    }
+
     /// This node's libp2p identity.
     pub fn peer_id(&self) -> String {
         self.handle.peer_id()
