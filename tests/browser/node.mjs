@@ -23,10 +23,10 @@ export const CLIP = path.join(MEDIA, 'bbb-5s-720p-aac.mp4');
  * A running node for the length of one test: `api` and `gateway` are base URLs,
  * `dir` is for files of the test.
  */
-export async function startNode(t) {
+export async function startNode(t, { swarm = '/ip4/127.0.0.1/tcp/0' } = {}) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cidcast-browser-'));
   const data = path.join(dir, 'data');
-  const options = ['--api-listen', '127.0.0.1:0', '--gateway-listen', '127.0.0.1:0', '--swarm-listen', '/ip4/127.0.0.1/tcp/0'];
+  const options = ['--api-listen', '127.0.0.1:0', '--gateway-listen', '127.0.0.1:0', '--swarm-listen', swarm];
   const child = spawn(BINARY, ['serve', '--data-dir', data, ...options], {
     env: plainEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],

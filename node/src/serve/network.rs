@@ -59,16 +59,13 @@ pub(super) async fn start(
     })
 }
 
-/// Keeps the provider at what the catalog says.
+/// Keeps the provider at what the catalog says, and tells peers that wait for what has become open.
 pub(super) fn keep_providing(
     provide: Provide,
     (catalog, blocks, ingest): (&Catalog, &Blocks, &Ingest),
-    provider: Provider,
+    (exchange, provider): (Exchange, Provider),
     tasks: &Shutdown,
 ) {
-    if provide == Provide::None {
-        return;
-    }
     let view = Open {
         catalog: catalog.clone(),
         blocks: blocks.local(),
@@ -77,9 +74,17 @@ pub(super) fn keep_providing(
     let mut events = ingest.events();
     let token = tasks.token().clone();
     let work = async move {
+        let mut known = BTreeSet::new();
         loop {
             match view.cids().await {
-                Ok(cids) => provider.set(cids),
+                Ok(cids) => {
+                    let fresh: Vec<Cid> = cids.difference(&known).copied().collect();
+                    exchange.announce_local(&fresh).await;
+                    if provide != Provide::None {
+                        provider.set(cids.clone());
+                    }
+                    known = cids;
+                }
                 Err(error) => tracing::warn!(%error, "what to provide could not be read"),
             }
             if tokio::time::timeout(TURN, news(&mut events)).await.is_ok() {

@@ -126,8 +126,8 @@ async fn open(
     )
     .await?;
     let parts = (&catalog, &blocks, &ingest);
-    let (provide, provider) = (config.network.provide, reachable.provider.clone());
-    network::keep_providing(provide, parts, provider, &exchange_tasks);
+    let tell = (exchange.clone(), reachable.provider.clone());
+    network::keep_providing(config.network.provide, parts, tell, &exchange_tasks);
     Ok((
         Core {
             catalog,
