@@ -15,20 +15,43 @@
 
 mod asset;
 mod assets;
+mod blocked;
 mod catalog;
+mod deliveries;
 mod error;
+mod follow;
+mod followers;
+mod follows;
 mod jobs;
+mod known_nodes;
 mod list;
 mod row;
+mod scores;
 mod search;
+mod spelled;
+mod trust;
 mod unit;
 mod units;
 mod upload;
 
 pub use asset::{Asset, Failure, NewAsset, NewSource, Patch, Permanence, Source};
+pub use blocked::{
+    Blocked, BlockedError, ListSource, MAX_BLOCK_LISTS, MAX_BLOCKED, NewBlockList, StoredBlockList,
+};
 pub use catalog::{Catalog, OpenError};
+pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
+pub use follow::{
+    Follow, FollowOrigin, FollowPolicy, NewFollow, ParseReplicateError, Replicate, Resolved,
+    Strategy,
+};
+pub use followers::{FollowSaid, Follower, FollowerChange, FollowerState, MAX_FOLLOWERS};
+pub use follows::{FollowError, MAX_FOLLOWS};
+pub use known_nodes::{KnownNode, MAX_KNOWN_NODES, NodeSource};
 pub use list::{Cursor, ListQuery, MAX_PAGE, Page, ParseCursorError};
+pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
+pub use spelled::ParseSpellingError;
+pub use trust::{Fate, Interest, Refusal, RefusedPublisher, Subject};
 pub use unit::{
     NewInit, NewSegment, NewUnit, ParseUnitNameError, StoredInit, StoredRendition, StoredSegment,
     Unit, UnitName,
