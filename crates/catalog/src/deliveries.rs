@@ -165,8 +165,8 @@ impl Catalog {
     ) -> Result<Vec<NodeId>, CatalogError> {
         let now = millis(now);
         let nodes = sqlx::query_scalar!(
-            "SELECT node FROM deliveries WHERE next_at <= ? GROUP BY node
-             ORDER BY MIN(next_at) LIMIT ?",
+            r#"SELECT node AS "node!: String" FROM deliveries WHERE next_at <= ? GROUP BY node
+             ORDER BY MIN(next_at) LIMIT ?"#,
             now,
             limit
         )
