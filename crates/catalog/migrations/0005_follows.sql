@@ -108,6 +108,12 @@ CREATE TABLE unblocked (
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
 
+-- Publishers that are refused and whose assets are therefore neither listed nor found: bit 2 of
+-- `hidden` in `announced` and `tombstones`. Bit 1 is the operator's removal of one asset.
+CREATE TABLE hidden_publishers (
+    publisher TEXT NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- Notices to other nodes that have not arrived. A newer notice about the same thing (`about`)
 -- replaces an older one. Without a `next_at` it was given up.
 CREATE TABLE deliveries (

@@ -1,1 +1,5 @@
 //! Following: whose announcements are wanted here, and with what policy.
+
+mod target;
+
+pub use target::{ParseTargetError, Target};

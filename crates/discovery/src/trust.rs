@@ -288,7 +288,9 @@ impl Trust {
             Subject::Peer(node) if node.to_string() == self.inner.swarm.peer_id() => {
                 Err(BlockError::Oneself(*node))
             }
-            Subject::Publisher(publisher) if self.inner.catalog.is_own(publisher).await? => {
+            Subject::Publisher(publisher)
+                if self.interest(publisher).await? == Interest::Own =>
+            {
                 Err(BlockError::OwnPublisher(*publisher))
             }
             _ => Ok(()),

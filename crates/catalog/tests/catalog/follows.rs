@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cidcast_catalog::{
     Catalog, FollowError, FollowOrigin, FollowPolicy, FollowSaid, FollowerChange, FollowerState,
-    Interest, NewFollow, Refusal, Replicate, Resolved, Strategy, Subject,
+    Interest, NewFollow, Replicate, Resolved, Strategy, Subject,
 };
 
 use crate::given::{at, catalog, node, publisher};
@@ -66,7 +66,7 @@ async fn a_follow_by_key_has_nothing_to_look_up() {
     );
     assert_eq!(
         catalog.interest(&publisher(2)).await.unwrap(),
-        Interest::Stranger
+        Interest::Unknown
     );
 }
 
@@ -125,7 +125,7 @@ async fn a_name_that_leads_elsewhere_changes_nothing_before_the_operator_accepts
     assert_eq!(moved.name, "Publisher 1");
     assert_eq!(
         catalog.interest(&publisher(2)).await.unwrap(),
-        Interest::Stranger
+        Interest::Unknown
     );
     // It leads back: there is nothing to accept any more.
     let back = catalog.follow_resolved(id, &found(1), at(100), at(2)).await;
@@ -175,7 +175,7 @@ async fn who_is_blocked_is_refused_although_it_is_followed() {
     catalog.block(&subject, "", None, at(3)).await.unwrap();
     assert_eq!(
         catalog.interest(&publisher(1)).await.unwrap(),
-        Interest::Refused(Refusal::Blocked)
+        Interest::Blocked
     );
     assert!(catalog.unblock(&subject, at(4)).await.unwrap());
     assert_eq!(
