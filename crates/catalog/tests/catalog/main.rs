@@ -8,6 +8,7 @@
 )]
 
 mod assets;
+mod feeds;
 mod file;
 mod given;
 mod jobs;
