@@ -188,9 +188,13 @@ impl Catalog {
         let (kind, key, now) = (subject.kind(), subject.key(), millis(now));
         let fate = fate.map(Fate::as_str);
         let mut write = self.write().await?;
-        sqlx::query!("DELETE FROM unblocked WHERE kind = ? AND subject = ?", kind, key)
-            .execute(&mut *write)
-            .await?;
+        sqlx::query!(
+            "DELETE FROM unblocked WHERE kind = ? AND subject = ?",
+            kind,
+            key
+        )
+        .execute(&mut *write)
+        .await?;
         sqlx::query!(
             "INSERT INTO blocked (kind, subject, reason, fate, at) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (kind, subject, ifnull(list, 0)) DO UPDATE SET reason = ?3, fate = ?4",

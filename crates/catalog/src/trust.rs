@@ -157,9 +157,12 @@ impl Catalog {
         let mut left = 1;
         while left > 0 {
             let mut write = self.write().await?;
-            sqlx::query!("INSERT OR IGNORE INTO hidden_publishers (publisher) VALUES (?)", key)
-                .execute(&mut *write)
-                .await?;
+            sqlx::query!(
+                "INSERT OR IGNORE INTO hidden_publishers (publisher) VALUES (?)",
+                key
+            )
+            .execute(&mut *write)
+            .await?;
             left = sqlx::query!(
                 "UPDATE announced SET hidden = hidden | 2 WHERE id IN (SELECT id FROM announced
                      WHERE publisher = (SELECT id FROM publishers WHERE key = ?)
@@ -262,7 +265,9 @@ impl Catalog {
         )
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(|key| parse("blocked.subject", key)).collect()
+        rows.iter()
+            .map(|key| parse("blocked.subject", key))
+            .collect()
     }
 }
 

@@ -139,7 +139,10 @@ impl Trust {
         let catalog = &self.inner.catalog;
         // Most peers are at the ceiling most of the time: that costs no write.
         let now = catalog.score(subject).await?;
-        let is_known = now.reasons.first().is_some_and(|last| last.why == deed.why());
+        let is_known = now
+            .reasons
+            .first()
+            .is_some_and(|last| last.why == deed.why());
         if is_known && deed.after(now.score) == now.score {
             return Ok(());
         }
@@ -183,9 +186,8 @@ impl Trust {
     pub async fn fates(&self) -> Result<BTreeMap<Publisher, Fate>, CatalogError> {
         let refused = self.inner.catalog.refused_publishers().await?;
         let default = self.inner.settings.fate;
-        let fate = |one: cidcast_catalog::RefusedPublisher| {
-            (one.publisher, one.fate.unwrap_or(default))
-        };
+        let fate =
+            |one: cidcast_catalog::RefusedPublisher| (one.publisher, one.fate.unwrap_or(default));
         Ok(refused.into_iter().map(fate).collect())
     }
 
@@ -238,10 +240,7 @@ impl Trust {
         self.check_not_oneself(subject).await?;
         let reason: String = reason.chars().take(MAX_REASON).collect();
         let at = self.inner.clock.now();
-        self.inner
-            .catalog
-            .block(subject, &reason, fate, at)
-            .await?;
+        self.inner.catalog.block(subject, &reason, fate, at).await?;
         tracing::info!(%subject, "blocked");
         Ok(self.changed().await?)
     }
@@ -288,9 +287,7 @@ impl Trust {
             Subject::Peer(node) if node.to_string() == self.inner.swarm.peer_id() => {
                 Err(BlockError::Oneself(*node))
             }
-            Subject::Publisher(publisher)
-                if self.interest(publisher).await? == Interest::Own =>
-            {
+            Subject::Publisher(publisher) if self.interest(publisher).await? == Interest::Own => {
                 Err(BlockError::OwnPublisher(*publisher))
             }
             _ => Ok(()),

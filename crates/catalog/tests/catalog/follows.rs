@@ -59,7 +59,10 @@ async fn a_follow_by_key_has_nothing_to_look_up() {
     };
     let made = catalog.add_follow(&key, at(5)).await.unwrap();
     assert_eq!(made.next_at, None);
-    assert_eq!(catalog.due_follows(at(u64::MAX >> 1), 10).await.unwrap(), []);
+    assert_eq!(
+        catalog.due_follows(at(u64::MAX >> 1), 10).await.unwrap(),
+        []
+    );
     assert_eq!(
         catalog.interest(&publisher(1)).await.unwrap(),
         Interest::Followed
@@ -135,7 +138,10 @@ async fn a_name_that_leads_elsewhere_changes_nothing_before_the_operator_accepts
         .await
         .unwrap();
     let accepted = catalog.accept_offered(id, at(4)).await.unwrap();
-    assert_eq!((accepted.publisher, accepted.offered), (Some(publisher(2)), None));
+    assert_eq!(
+        (accepted.publisher, accepted.offered),
+        (Some(publisher(2)), None)
+    );
     assert_eq!(accepted.next_at, Some(at(4)), "its nodes are looked up");
 }
 
@@ -160,7 +166,10 @@ async fn of_several_follows_of_one_publisher_the_last_word_counts() {
     assert_eq!(followed.len(), 1);
     assert_eq!(followed[&publisher(1)], all);
     catalog.remove_follow(first).await.unwrap();
-    assert_eq!(catalog.followed().await.unwrap()[&publisher(1)], new("").policy);
+    assert_eq!(
+        catalog.followed().await.unwrap()[&publisher(1)],
+        new("").policy
+    );
 }
 
 #[tokio::test]

@@ -85,7 +85,10 @@ fn list(by: u8, when: u64, entries: &[Subject]) -> NewBlockList {
         source: ListSource::Publisher,
         at: at(when),
         bytes: vec![by],
-        entries: entries.iter().map(|one| (*one, "spam".to_owned())).collect(),
+        entries: entries
+            .iter()
+            .map(|one| (*one, "spam".to_owned()))
+            .collect(),
         next_at: Some(at(when + 100)),
     }
 }
@@ -93,7 +96,9 @@ fn list(by: u8, when: u64, entries: &[Subject]) -> NewBlockList {
 async fn refused(catalog: &Catalog) -> Vec<(Publisher, Refusal, Option<Fate>)> {
     let refused = catalog.refused_publishers().await.unwrap();
     let parts = refused.into_iter();
-    parts.map(|one| (one.publisher, one.refusal, one.fate)).collect()
+    parts
+        .map(|one| (one.publisher, one.refusal, one.fate))
+        .collect()
 }
 
 #[tokio::test]
@@ -168,14 +173,23 @@ async fn a_newer_list_replaces_the_older_one_and_never_the_other_way_round() {
     assert_eq!(lists[0].imported_at, at(11));
 
     assert_eq!(catalog.due_block_lists(at(119)).await.unwrap(), []);
-    assert_eq!(catalog.due_block_lists(at(120)).await.unwrap(), [publisher(9)]);
+    assert_eq!(
+        catalog.due_block_lists(at(120)).await.unwrap(),
+        [publisher(9)]
+    );
     catalog
         .block_list_failed(&publisher(9), "gone", at(500))
         .await
         .unwrap();
     let failing = &catalog.block_lists().await.unwrap()[0];
-    assert_eq!((failing.failures, failing.error.as_deref()), (1, Some("gone")));
-    assert_eq!(catalog.refusal(&of(3)).await.unwrap(), Some(Refusal::Blocked));
+    assert_eq!(
+        (failing.failures, failing.error.as_deref()),
+        (1, Some("gone"))
+    );
+    assert_eq!(
+        catalog.refusal(&of(3)).await.unwrap(),
+        Some(Refusal::Blocked)
+    );
 }
 
 #[tokio::test]

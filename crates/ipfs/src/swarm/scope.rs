@@ -196,9 +196,13 @@ mod tests {
             ],
             agent: None,
             protocols: Vec::new(),
-            listening: ["/ip4/192.0.2.1/tcp/1", "/dns4/a.example/tcp/1", "/ip4/127.0.0.1/tcp/1"]
-                .map(|address| address.parse().unwrap())
-                .to_vec(),
+            listening: [
+                "/ip4/192.0.2.1/tcp/1",
+                "/dns4/a.example/tcp/1",
+                "/ip4/127.0.0.1/tcp/1",
+            ]
+            .map(|address| address.parse().unwrap())
+            .to_vec(),
             rtt: None,
         };
         assert_eq!(peer.scope(), Some(Scope::LocalNetwork));
