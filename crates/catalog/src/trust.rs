@@ -130,6 +130,23 @@ impl Catalog {
         })
     }
 
+    /// For whom this node signs, if for anybody.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn own_publisher(&self) -> Result<Option<Publisher>, CatalogError> {
+        let key = sqlx::query_scalar!("SELECT key FROM publishers WHERE own = 1 LIMIT 1")
+            .fetch_optional(&self.reader)
+            .await?;
+        key.map(|key| {
+            Publisher::from_bytes(&key).map_err(|error| CatalogError::UnreadableRow {
+                column: "publishers.key",
+                source: Box::new(error),
+            })
+        })
+        .transpose()
+    }
+
     /// Takes everything that exactly these publishers announced out of lists and search, and puts
     /// that of everybody else back. What the operator removed asset by asset stays removed.
     ///

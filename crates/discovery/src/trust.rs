@@ -10,6 +10,7 @@
 //! Owns: one task that makes swarm and index what the rows say, by event and by timer. Ends: with
 //! the `Shutdown` it was started under. Cancel safety: what it does, it would do again.
 
+mod lists;
 mod reconcile;
 mod score;
 
@@ -25,6 +26,7 @@ use cidcast_ipfs::swarm::{PeerId, SwarmHandle};
 use cidcast_runtime::{Clock, Shutdown};
 use tokio::sync::watch;
 
+pub use lists::{BlockLists, ListError};
 pub use score::{Deed, MAX_SCORE};
 
 /// Longest reason for a block that is kept, in characters.
@@ -277,8 +279,8 @@ impl Trust {
     ///
     /// # Errors
     /// [`BlockError`]
-    pub async fn remove_block_list(&self, publisher: &Publisher) -> Result<(), BlockError> {
-        self.inner.catalog.remove_block_list(publisher).await?;
+    pub async fn remove_block_list(&self, id: i64) -> Result<(), BlockError> {
+        self.inner.catalog.remove_block_list(id).await?;
         Ok(self.changed().await?)
     }
 

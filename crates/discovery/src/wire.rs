@@ -50,6 +50,11 @@ pub enum Request {
     Peers,
     /// Signed notices to be taken.
     Notices(Vec<Bytes>),
+    /// The newest block list of a publisher.
+    BlockList {
+        /// Whose.
+        publisher: Publisher,
+    },
 }
 
 /// What the other answers.
@@ -70,6 +75,8 @@ pub enum Response {
     Peers(Vec<String>),
     /// To [`Request::Notices`]: one for each, in order.
     Notices(Vec<NoticeAnswer>),
+    /// To [`Request::BlockList`]: as it was signed, if it is there.
+    BlockList(Option<Bytes>),
 }
 
 /// What a node says about itself. Nobody has signed it.
@@ -199,6 +206,9 @@ mod tests {
             },
             Request::Peers,
             Request::Notices(vec![Bytes::from_static(b"x")]),
+            Request::BlockList {
+                publisher: publisher(3),
+            },
         ];
         for request in all {
             let bytes = request.clone().encode().unwrap();
@@ -231,6 +241,8 @@ mod tests {
                     reason: "no".to_owned(),
                 },
             ]),
+            Response::BlockList(None),
+            Response::BlockList(Some(Bytes::from_static(b"list"))),
         ];
         for response in all {
             let bytes = response.clone().encode().unwrap();

@@ -20,6 +20,7 @@ fn new(target: &str) -> NewFollow {
             min_lifetime: Duration::from_millis(1234),
         },
         publisher: None,
+        nodes: Vec::new(),
     }
 }
 

@@ -28,6 +28,9 @@ pub(super) enum RequestShape {
     Notices {
         notices: Vec<Bytes>,
     },
+    BlockList {
+        publisher: Key,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +55,9 @@ pub(super) enum ResponseShape {
     },
     Notices {
         answers: Vec<AnswerShape>,
+    },
+    BlockList {
+        list: Option<Bytes>,
     },
 }
 
@@ -85,6 +91,9 @@ impl RequestShape {
             },
             Request::Peers => Self::Peers(Nothing {}),
             Request::Notices(notices) => Self::Notices { notices },
+            Request::BlockList { publisher } => Self::BlockList {
+                publisher: key(&publisher),
+            },
         }
     }
 
@@ -108,6 +117,9 @@ impl RequestShape {
                 at_most("notices", notices.len(), MAX_NOTICES)?;
                 Request::Notices(notices)
             }
+            Self::BlockList { publisher: key } => Request::BlockList {
+                publisher: publisher(key)?,
+            },
         })
     }
 }
@@ -136,6 +148,7 @@ impl ResponseShape {
             Response::Notices(answers) => Self::Notices {
                 answers: answers.into_iter().map(AnswerShape::of).collect(),
             },
+            Response::BlockList(list) => Self::BlockList { list },
         }
     }
 
@@ -188,6 +201,7 @@ impl ResponseShape {
                 let answers = answers.into_iter().map(AnswerShape::read);
                 Response::Notices(answers.collect::<Result<_, _>>()?)
             }
+            Self::BlockList { list } => Response::BlockList(list),
         })
     }
 }
