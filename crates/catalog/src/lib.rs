@@ -37,7 +37,8 @@ pub use catalog::{Catalog, OpenError};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{
     AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, Interest,
-    KeptAnnouncement, KnownSnapshot, Listing, Quota, Recorded, SnapshotState, SyncNote, Tombstone,
+    KeptAnnouncement, KnownSnapshot, Listing, OwnKey, Quota, Recorded, SnapshotState, SyncNote,
+    Tombstone,
 };
 pub use feeds::Unannounced;
 pub use list::{Cursor, ListQuery, MAX_PAGE, Page, ParseCursorError};

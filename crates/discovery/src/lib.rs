@@ -23,12 +23,16 @@
 //! 4. What a peer or publisher can make this node hold, compute or send is bounded.
 //! 5. Every step may run twice: state is in the catalog, and reconciling it needs no input.
 
+mod discovery;
 pub mod feeds;
 pub mod follow;
 pub mod join;
 pub mod notices;
 pub mod replication;
+mod serve;
 pub mod takedown;
 pub mod trust;
 pub mod views;
 pub mod wire;
+
+pub use discovery::Discovery;

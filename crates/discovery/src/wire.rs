@@ -243,7 +243,10 @@ mod tests {
         let heads = vec![(publisher(1), 1); MAX_HEADS + 1];
         let long = Response::Heads { heads, more: false };
         let refused = Response::decode(&long.encode().unwrap());
-        assert!(matches!(refused, Err(WireError::TooLong { field: "heads", .. })));
+        assert!(matches!(
+            refused,
+            Err(WireError::TooLong { field: "heads", .. })
+        ));
         let long = Response::Peers(vec!["x".repeat(MAX_ADDRESS + 1)]);
         assert!(Response::decode(&long.encode().unwrap()).is_err());
         let long = Request::Notices(vec![Bytes::new(); MAX_NOTICES + 1]);

@@ -121,7 +121,10 @@ impl ResponseShape {
                 publisher: hello.publisher.as_ref().map(key),
             },
             Response::Heads { heads, more } => Self::Heads {
-                heads: heads.iter().map(|(head, count)| (key(head), *count)).collect(),
+                heads: heads
+                    .iter()
+                    .map(|(head, count)| (key(head), *count))
+                    .collect(),
                 more,
             },
             Response::Since(since) => Self::Since {
@@ -155,7 +158,10 @@ impl ResponseShape {
             Self::Heads { heads, more } => {
                 at_most("heads", heads.len(), MAX_HEADS)?;
                 let read = |(head, count)| Ok((publisher(head)?, count));
-                let heads = heads.into_iter().map(read).collect::<Result<_, WireError>>()?;
+                let heads = heads
+                    .into_iter()
+                    .map(read)
+                    .collect::<Result<_, WireError>>()?;
                 Response::Heads { heads, more }
             }
             Self::Since {
