@@ -50,7 +50,8 @@ pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Unde
 pub use error::{CatalogError, ChangeError};
 pub use feed::{
     AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, Interest,
-    KeptAnnouncement, KnownSnapshot, Listing, Quota, Recorded, SnapshotState, SyncNote, Tombstone,
+    KeptAnnouncement, KnownSnapshot, Listing, OwnKey, Quota, Recorded, SnapshotState, SyncNote,
+    Tombstone,
 };
 pub use feeds::Unannounced;
 pub use follow::{

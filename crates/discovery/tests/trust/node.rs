@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cidcast_announce::{NodeKey, Notice, SigningKey};
-use cidcast_catalog::{Catalog, Fate};
+use cidcast_catalog::{Catalog, Fate, OwnKey};
 use cidcast_discovery::ask::Asker;
 use cidcast_discovery::delivery::{Deliveries, DeliveryArgs};
 use cidcast_discovery::follow::{FollowArgs, FollowersRule, Follows, Taken};
@@ -91,7 +91,7 @@ impl Node {
         let clock = Clock::Manual(hand.clone());
         let key = SigningKey::from_seed([n; 32]);
         catalog
-            .set_own_publisher(&key.publisher(), clock.now())
+            .set_own_publisher(&key.publisher(), OwnKey::Confirmed, clock.now())
             .await
             .unwrap();
         let trust = TrustArgs {
