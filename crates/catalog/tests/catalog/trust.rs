@@ -291,7 +291,7 @@ async fn a_refused_publisher_is_neither_listed_nor_found_however_much_it_has_ann
         .await
         .unwrap();
     catalog
-        .set_listing(&publisher(1), &asset_id(5), Listing::Listed)
+        .set_listing(&publisher(1), &asset_id(5), Listing::Shown)
         .await
         .unwrap();
     assert_eq!(listed(&catalog, None).await, 1);
