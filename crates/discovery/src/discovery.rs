@@ -1,25 +1,42 @@
 //! All of discovery, started and stopped as one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cidcast_announce::NodeKey;
+use cidcast_catalog::Catalog;
 use cidcast_ipfs::names::Names;
+use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_ipfs::{Blocks, Network};
-use cidcast_runtime::{DrainTimeout, Shutdown};
+use cidcast_runtime::{Clock, DrainTimeout, Shutdown};
+use cidcast_store::Store;
 
 use crate::ask::Asker;
 use crate::delivery::{Deliveries, DeliveryArgs};
-use crate::feeds::{FeedArgs, Feeds, Mode, StartError};
+use crate::feeds::{FeedArgs, FeedSettings, Feeds, Metrics, Mode, StartError};
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
 use crate::serve::{self, Desk};
 use crate::trust::{BlockLists, Trust, TrustArgs, TrustSettings};
 
 /// What discovery is started with.
+#[derive(Clone)]
 pub struct DiscoveryArgs {
-    /// For feeds; the catalog, swarm and clock in it are for everything.
-    pub feeds: FeedArgs,
+    /// Where everything is recorded.
+    pub catalog: Catalog,
+    /// Where the bytes of announcements lie, as blocks.
+    pub store: Store,
+    /// What everything travels over.
+    pub swarm: SwarmHandle,
+    /// What time it is.
+    pub clock: Clock,
+    /// The publisher's key; made if it is not there.
+    pub key_file: PathBuf,
+    /// Where to count.
+    pub metrics: Metrics,
+    /// What the operator decides about feeds.
+    pub feeds: FeedSettings,
     /// For web apps that are followed.
     pub network: Network,
     /// For names that are followed.
@@ -27,7 +44,7 @@ pub struct DiscoveryArgs {
     /// For announcements that names lead to.
     pub blocks: Blocks,
     /// The node's own key, which signs notices.
-    pub node_key: NodeKey,
+    pub node_key: Arc<NodeKey>,
     /// The bootstrap peers of the swarm, as they are configured.
     pub bootstrap: Vec<String>,
     /// What becomes of who is blocked or revoked.
@@ -57,16 +74,25 @@ impl Discovery {
     /// [`StartError`]; nothing is left running.
     pub async fn start(args: DiscoveryArgs, shutdown: &Shutdown) -> Result<Self, StartError> {
         let tasks = shutdown.child();
-        let (swarm, clock) = (args.feeds.swarm.clone(), args.feeds.clock.clone());
-        let mode = args.feeds.settings.mode;
+        let (swarm, clock, mode) = (args.swarm.clone(), args.clock.clone(), args.feeds.mode);
         let trust = TrustArgs {
-            catalog: args.feeds.catalog.clone(),
+            catalog: args.catalog.clone(),
             swarm: swarm.clone(),
             clock: clock.clone(),
             settings: args.trust,
         };
         let trust = Trust::start(trust, &tasks).await?;
-        let feeds = Feeds::start(args.feeds.clone(), &tasks).await?;
+        let feeds = FeedArgs {
+            catalog: args.catalog.clone(),
+            store: args.store.clone(),
+            swarm: swarm.clone(),
+            trust: trust.clone(),
+            key_file: args.key_file.clone(),
+            clock: clock.clone(),
+            metrics: args.metrics.clone(),
+            settings: args.feeds.clone(),
+        };
+        let feeds = Feeds::start(feeds, &tasks).await?;
         let discovery = Self::with(args, feeds, trust, tasks);
         if mode != Mode::Off {
             discovery.watch_what_is_wanted();
@@ -83,8 +109,7 @@ impl Discovery {
             Mode::Off => ended(),
             _ => tasks.clone(),
         };
-        let (swarm, catalog) = (args.feeds.swarm, args.feeds.catalog);
-        let clock = args.feeds.clock;
+        let (swarm, catalog, clock) = (args.swarm, args.catalog, args.clock);
         let asker = Asker::new(swarm.requests(), trust.clone());
         let deliveries = DeliveryArgs {
             catalog: catalog.clone(),
@@ -102,7 +127,7 @@ impl Discovery {
             asker: asker.clone(),
             trust: trust.clone(),
             deliveries: deliveries.clone(),
-            key: Arc::new(args.node_key),
+            key: args.node_key,
             clock: clock.clone(),
             followers: args.followers,
         };
