@@ -12,6 +12,7 @@
 //! too, without waiting. Cancel safety: a `start` that is dropped closes what it opened.
 
 mod address;
+mod bans;
 mod behaviour;
 mod bootstrap;
 mod build;
@@ -45,6 +46,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::gossip::Gossip;
 use crate::requests::Line;
+use bans::Bans;
 use behaviour::Own;
 use bootstrap::BootstrapPeer;
 use build::{Parts, build};
@@ -197,6 +199,7 @@ impl Swarm {
         let (line, requests) =
             Line::new(settings.requests.clone(), settings.metrics.requests.clone());
         let withdrawals = Withdrawals::default();
+        let bans = Bans::default();
         let network = match checked.network_key {
             Some(_) => NetworkKind::Private,
             None => NetworkKind::Open,
@@ -206,6 +209,7 @@ impl Swarm {
             key: &checked.key,
             network_key: checked.network_key,
             own: Own {
+                bans: bans.clone(),
                 exchange: exchange.into(),
                 ping,
                 gossip: gossip_mounted,
@@ -223,6 +227,7 @@ impl Swarm {
                 pinger,
                 gossip,
                 line,
+                bans,
                 network,
             },
             listeners: Vec::new(),
