@@ -117,6 +117,7 @@ impl Joining {
             bootstrap: named
                 .filter_map(|address| bootstrap_node(address))
                 .collect(),
+            remembered: BTreeSet::new(),
             args,
             report,
             wake: Arc::clone(&joining.wake),
