@@ -12,8 +12,8 @@
 //! too, without waiting. Cancel safety: a `start` that is dropped closes what it opened.
 
 mod address;
-mod bans;
 mod behaviour;
+mod blocked;
 mod bootstrap;
 mod build;
 mod dial;
@@ -46,8 +46,8 @@ use tokio_util::sync::DropGuard;
 
 use crate::gossip::Gossip;
 use crate::requests::Line;
-use bans::Bans;
 use behaviour::Own;
+use blocked::Blocked;
 use bootstrap::BootstrapPeer;
 use build::{Parts, build};
 use ping::Pinger;
@@ -63,7 +63,7 @@ pub use handle::{MAX_PINGS, NetworkKind, Reach, SwarmHandle};
 pub use key::{KeyError, key_seed};
 pub use metrics::Metrics;
 pub use network_key::{NetworkKeyError, check_network_key};
-pub use roster::{Connection, Direction, Nat, Peer, PortMapping};
+pub use roster::{Connection, Direction, Nat, Peer, PeerEvent, PortMapping};
 pub use rust_ipfs::PeerId;
 pub use scope::{Scope, passed_on};
 pub use settings::{Limits, Service, SwarmSettings};
@@ -199,7 +199,7 @@ impl Swarm {
         let (line, requests) =
             Line::new(settings.requests.clone(), settings.metrics.requests.clone());
         let withdrawals = Withdrawals::default();
-        let bans = Bans::default();
+        let blocked = Blocked::default();
         let network = match checked.network_key {
             Some(_) => NetworkKind::Private,
             None => NetworkKind::Open,
@@ -209,7 +209,7 @@ impl Swarm {
             key: &checked.key,
             network_key: checked.network_key,
             own: Own {
-                bans: bans.clone(),
+                blocked: blocked.clone(),
                 exchange: exchange.into(),
                 ping,
                 gossip: gossip_mounted,
@@ -227,7 +227,7 @@ impl Swarm {
                 pinger,
                 gossip,
                 line,
-                bans,
+                blocked,
                 network,
             },
             listeners: Vec::new(),

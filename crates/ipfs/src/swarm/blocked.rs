@@ -1,6 +1,6 @@
-//! Peers with whom there is to be no connection, in either direction.
+//! Peers that this node has nothing to do with: every connection with them is refused.
 //!
-//! A behaviour of our own: rust-ipfs has calls to ban peers and mounts nothing that obeys them.
+//! It closes nothing by itself: whoever blocks a peer disconnects it too.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -16,43 +16,41 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-/// Who is banned; shared between the behaviour and who decides. As many as are put in.
+/// The blocked peers. Clones share them; mounted, it refuses.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bans(Arc<RwLock<HashSet<PeerId>>>);
+pub(super) struct Blocked(Arc<RwLock<HashSet<PeerId>>>);
 
-/// Why a connection was refused.
+/// Why a connection is refused. The other side sees a closed connection only.
 #[derive(Debug)]
-struct Banned;
+struct IsBlocked;
 
-impl fmt::Display for Banned {
+impl fmt::Display for IsBlocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the peer is banned here")
+        f.write_str("the peer is blocked here")
     }
 }
 
-impl std::error::Error for Banned {}
+impl std::error::Error for IsBlocked {}
 
-impl Bans {
-    pub(super) fn add(&self, peer: PeerId) {
-        let mut banned = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        banned.insert(peer);
-    }
-
-    pub(super) fn remove(&self, peer: &PeerId) {
-        let mut banned = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        banned.remove(peer);
+impl Blocked {
+    /// Replaces all of them; those that are new.
+    pub(super) fn set(&self, peers: HashSet<PeerId>) -> Vec<PeerId> {
+        let mut blocked = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let new = peers.difference(&blocked).copied().collect();
+        *blocked = peers;
+        new
     }
 
     fn check(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
-        let banned = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        match banned.contains(peer) {
-            true => Err(ConnectionDenied::new(Banned)),
+        let blocked = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match blocked.contains(peer) {
+            true => Err(ConnectionDenied::new(IsBlocked)),
             false => Ok(()),
         }
     }
 }
 
-impl NetworkBehaviour for Bans {
+impl NetworkBehaviour for Blocked {
     type ConnectionHandler = dummy::ConnectionHandler;
     type ToSwarm = Infallible;
 
@@ -63,8 +61,10 @@ impl NetworkBehaviour for Bans {
         _: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        peer.iter().try_for_each(|peer| self.check(peer))?;
-        Ok(Vec::new())
+        match peer {
+            Some(peer) => self.check(&peer).map(|()| Vec::new()),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn handle_established_inbound_connection(
@@ -74,8 +74,7 @@ impl NetworkBehaviour for Bans {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.check(&peer)?;
-        Ok(dummy::ConnectionHandler)
+        self.check(&peer).map(|()| dummy::ConnectionHandler)
     }
 
     fn handle_established_outbound_connection(
@@ -86,8 +85,7 @@ impl NetworkBehaviour for Bans {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.check(&peer)?;
-        Ok(dummy::ConnectionHandler)
+        self.check(&peer).map(|()| dummy::ConnectionHandler)
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
@@ -101,7 +99,7 @@ impl NetworkBehaviour for Bans {
         match event {}
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
         Poll::Pending
     }
 }
