@@ -26,9 +26,11 @@ pub mod provide;
 pub mod requests;
 mod sources;
 pub mod swarm;
+mod throttle;
 pub mod unixfs;
 mod visit;
 
 pub use blocks::{BlockError, Blocks, Trust};
 pub use cidcast_exchange::{Class, WantError};
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};
+pub use throttle::{Flow, Throttle};
