@@ -9,7 +9,7 @@ use cidcast_ipfs::swarm::{
     check_relay,
 };
 
-use super::{Config, Token};
+use super::{Config, Token, discovery};
 
 /// One unusable value: the key, what is wrong with it, what to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,15 +31,21 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_gateway(config, &mut findings);
     check_swarm(config, &mut findings);
     check_network(config, &mut findings);
+    discovery::check(&config.discovery, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
 }
 
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn unless(&mut self, fine: bool, key: impl Into<String>, problem: impl Into<String>) {
+    pub(super) fn unless(
+        &mut self,
+        fine: bool,
+        key: impl Into<String>,
+        problem: impl Into<String>,
+    ) {
         if !fine {
             self.0.push(Finding {
                 key: key.into(),
