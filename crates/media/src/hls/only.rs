@@ -120,7 +120,8 @@ impl Cut<'_> {
         if !self.text.ends_with('\n') {
             self.text.push('\n');
         }
-        self.text.push_str(&format!("{VARIANT}BANDWIDTH={bandwidth}"));
+        self.text
+            .push_str(&format!("{VARIANT}BANDWIDTH={bandwidth}"));
         if !codecs.is_empty() {
             self.text
                 .push_str(&format!(",CODECS=\"{}\"", codecs.join(",")));
