@@ -11,7 +11,7 @@ mod row;
 use cidcast_announce::Publisher;
 use cidcast_types::{Cid, Timestamp};
 
-use crate::feed::{Feed, FeedUsage, Interest, KeptAnnouncement, KnownSnapshot, SnapshotState};
+use crate::feed::{Feed, FeedUsage, KeptAnnouncement, KnownSnapshot, SnapshotState};
 use crate::feed::{SyncNote, Tombstone};
 use crate::list::{Cursor, MAX_PAGE, Page};
 use crate::row::{integer, millis, parse, size, time};
@@ -203,21 +203,6 @@ impl Catalog {
         Ok(FeedUsage {
             bytes: size("feed_usage.bytes", row.bytes)?,
             publishers: size("feed_usage.publishers", row.publishers)?,
-        })
-    }
-
-    /// What this node wants of a publisher.
-    ///
-    /// # Errors
-    /// See [`CatalogError`].
-    pub async fn interest(&self, publisher: &Publisher) -> Result<Interest, CatalogError> {
-        let key = publisher.as_bytes().as_slice();
-        let own = sqlx::query_scalar!("SELECT own FROM publishers WHERE key = ?", key)
-            .fetch_optional(&self.reader)
-            .await?;
-        Ok(match own {
-            Some(1) => Interest::Own,
-            _ => Interest::Unknown,
         })
     }
 

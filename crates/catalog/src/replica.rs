@@ -47,7 +47,7 @@ impl Renditions {
 
 spelled! {
     /// Why something is copied.
-    pub enum Reason as "lifetime, frozen, wish, newest, watched or rare" {
+    pub enum KeepReason as "lifetime, frozen, wish, newest, watched or rare" {
         /// Its minimum lifetime is not over.
         Lifetime = "lifetime",
         /// Its publisher is refused, and the operator keeps what came before.
@@ -75,7 +75,7 @@ pub struct WantedReplica {
     /// Bytes of that, as announced.
     pub bytes: u64,
     /// Why.
-    pub reason: Reason,
+    pub reason: KeepReason,
     /// Smaller ones are fetched first.
     pub place: u32,
 }

@@ -8,9 +8,12 @@
 )]
 
 mod assets;
+mod deliveries;
 mod file;
+mod follows;
 mod given;
 mod jobs;
 mod lists;
+mod trust;
 mod units;
 mod uploads;
