@@ -18,16 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use cidcast_announce::Publisher;
+use cidcast_catalog::{AssetOf, KeepReason, Strategy};
 use cidcast_types::{AssetId, Timestamp};
-
-/// An asset of a publisher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Subject {
-    /// Who announced it.
-    pub publisher: Publisher,
-    /// Its id there.
-    pub asset: AssetId,
-}
 
 /// How much of a publisher is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,17 +35,6 @@ pub enum Amount {
     /// What is here, and nothing more: the publisher is blocked or revoked, and the operator keeps
     /// what came before.
     Frozen,
-}
-
-/// What comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// What was announced last.
-    Newest,
-    /// What was watched most on this node.
-    Watched,
-    /// What has the fewest copies as far as is known here.
-    Rare,
 }
 
 /// What is wanted of one publisher.
@@ -73,7 +54,7 @@ pub struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
     /// Which.
-    pub subject: Subject,
+    pub of: AssetOf,
     /// When it was announced.
     pub announced_at: Timestamp,
     /// Bytes of what is wanted of it.
@@ -125,24 +106,11 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
     /// Which.
-    pub subject: Subject,
+    pub of: AssetOf,
     /// Why.
-    pub reason: Reason,
+    pub reason: KeepReason,
     /// What there is to do.
     pub action: Action,
-}
-
-/// Why something should be here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// Its minimum lifetime is not over.
-    Lifetime,
-    /// Its publisher is blocked, and the operator keeps what is here.
-    Frozen,
-    /// It has fewer copies than its publisher wishes.
-    Wish,
-    /// It came first by this strategy.
-    Strategy(Strategy),
 }
 
 /// What there is to do for it.
@@ -160,7 +128,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evicted {
     /// Which.
-    pub subject: Subject,
+    pub of: AssetOf,
     /// Why.
     pub cause: Cause,
 }
@@ -178,9 +146,9 @@ pub enum Cause {
 
 /// What should be here by these rules within `budget` bytes.
 pub fn plan(rules: &[Rule], candidates: &[Candidate], budget: u64, now: Timestamp) -> Plan {
-    let mut sorted: BTreeMap<Subject, &Candidate> = BTreeMap::new();
+    let mut sorted: BTreeMap<AssetOf, &Candidate> = BTreeMap::new();
     for candidate in candidates {
-        sorted.entry(candidate.subject).or_insert(candidate);
+        sorted.entry(candidate.of).or_insert(candidate);
     }
     let mut shares: BTreeMap<Publisher, Share<'_>> = rules
         .iter()
@@ -191,7 +159,7 @@ pub fn plan(rules: &[Rule], candidates: &[Candidate], budget: u64, now: Timestam
         plan: Plan::default(),
     };
     for candidate in sorted.values() {
-        match shares.get_mut(&candidate.subject.publisher) {
+        match shares.get_mut(&candidate.of.publisher) {
             Some(share) => share.candidates.push(candidate),
             None => planner.evict(candidate, Cause::NotFollowed),
         }
@@ -243,7 +211,7 @@ impl<'a> Share<'a> {
     /// Puts the best first, and finds out what the rule would have at all.
     fn sort(&mut self) {
         self.candidates
-            .sort_by_key(|c| (Reverse(c.announced_at), c.subject));
+            .sort_by_key(|c| (Reverse(c.announced_at), c.of));
         let most = match self.rule.amount {
             Amount::Nothing | Amount::Frozen => 0,
             Amount::Newest(count) => usize::try_from(count).unwrap_or(usize::MAX),
@@ -252,7 +220,7 @@ impl<'a> Share<'a> {
         let wanted = self.candidates.iter().take(most);
         self.eligible = wanted
             .filter(|c| c.here.is_some() || c.copies < c.max_copies)
-            .map(|c| c.subject.asset)
+            .map(|c| c.of.asset)
             .collect();
         // Stable: what is equal stays in the order of its announcement.
         match self.rule.strategy {
@@ -271,7 +239,7 @@ impl<'a> Share<'a> {
     }
 
     fn is_open(&self, candidate: &Candidate, round: Round) -> bool {
-        let asset = &candidate.subject.asset;
+        let asset = &candidate.of.asset;
         let is_in_round = match round {
             Round::Wishes => candidate.copies < candidate.min_copies,
             Round::Rest => true,
@@ -293,14 +261,14 @@ impl Planner {
                 continue;
             };
             let reason = match share.rule.amount {
-                Amount::Frozen => Reason::Frozen,
-                _ if here.since.after(share.rule.min_lifetime) > now => Reason::Lifetime,
+                Amount::Frozen => KeepReason::Frozen,
+                _ if here.since.after(share.rule.min_lifetime) > now => KeepReason::Lifetime,
                 _ => continue,
             };
             let renewed = here.bytes.saturating_add(candidate.bytes);
             let may_renew = here.version == Version::Outdated
-                && reason == Reason::Lifetime
-                && share.eligible.contains(&candidate.subject.asset)
+                && reason == KeepReason::Lifetime
+                && share.eligible.contains(&candidate.of.asset)
                 && self.fits(share, renewed);
             let (action, bytes) = match may_renew {
                 true => (Action::Renew, renewed),
@@ -345,8 +313,8 @@ impl Planner {
         };
         if self.fits(share, bytes) {
             let reason = match round {
-                Round::Wishes => Reason::Wish,
-                Round::Rest => Reason::Strategy(share.rule.strategy),
+                Round::Wishes => KeepReason::Wish,
+                Round::Rest => by_strategy(share.rule.strategy),
             };
             self.keep(share, candidate, (reason, action, bytes));
         }
@@ -361,14 +329,14 @@ impl Planner {
         &mut self,
         share: &mut Share<'_>,
         candidate: &Candidate,
-        (reason, action, bytes): (Reason, Action, u64),
+        (reason, action, bytes): (KeepReason, Action, u64),
     ) {
-        let subject = candidate.subject;
-        share.kept.insert(subject.asset);
+        let of = candidate.of;
+        share.kept.insert(of.asset);
         share.bytes = share.bytes.saturating_add(bytes);
         self.plan.bytes = self.plan.bytes.saturating_add(bytes);
         self.plan.keep.push(Kept {
-            subject,
+            of,
             reason,
             action,
         });
@@ -376,7 +344,7 @@ impl Planner {
 
     fn evict_rest(&mut self, share: &Share<'_>) {
         for candidate in &share.candidates {
-            let asset = &candidate.subject.asset;
+            let asset = &candidate.of.asset;
             if !share.kept.contains(asset) {
                 let cause = match share.eligible.contains(asset) {
                     true => Cause::NoRoom,
@@ -389,9 +357,17 @@ impl Planner {
 
     fn evict(&mut self, candidate: &Candidate, cause: Cause) {
         if candidate.here.is_some() {
-            let subject = candidate.subject;
-            self.plan.evict.push(Evicted { subject, cause });
+            let of = candidate.of;
+            self.plan.evict.push(Evicted { of, cause });
         }
+    }
+}
+
+fn by_strategy(strategy: Strategy) -> KeepReason {
+    match strategy {
+        Strategy::Newest => KeepReason::Newest,
+        Strategy::Watched => KeepReason::Watched,
+        Strategy::Rare => KeepReason::Rare,
     }
 }
 

@@ -8,20 +8,20 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 const LIFETIME: Duration = Duration::from_millis(1_000);
 
 fn publisher(n: u8) -> Publisher {
-    cidcast_announce::PublisherKey::from_seed([n; 32]).publisher()
+    cidcast_announce::SigningKey::from_seed([n; 32]).publisher()
 }
 
-fn subject(of: u8, n: u64) -> Subject {
-    Subject {
-        publisher: publisher(of),
+fn of(by: u8, n: u64) -> AssetOf {
+    AssetOf {
+        publisher: publisher(by),
         asset: AssetId::from_parts(Timestamp::from_millis(n), u128::from(n)),
     }
 }
 
 /// Nobody else has it, nothing is here.
-fn candidate(of: u8, n: u64, bytes: u64) -> Candidate {
+fn candidate(publisher: u8, n: u64, bytes: u64) -> Candidate {
     Candidate {
-        subject: subject(of, n),
+        of: of(publisher, n),
         announced_at: Timestamp::from_millis(n),
         bytes,
         min_copies: 0,
@@ -43,22 +43,22 @@ fn here(candidate: Candidate, since: u64) -> Candidate {
     }
 }
 
-fn rule(of: u8, amount: Amount, strategy: Strategy) -> Rule {
+fn rule(by: u8, amount: Amount, strategy: Strategy) -> Rule {
     Rule {
-        publisher: publisher(of),
+        publisher: publisher(by),
         amount,
         strategy,
         min_lifetime: LIFETIME,
     }
 }
 
-fn kept(plan: &Plan) -> Vec<Subject> {
-    plan.keep.iter().map(|kept| kept.subject).collect()
+fn kept(plan: &Plan) -> Vec<AssetOf> {
+    plan.keep.iter().map(|kept| kept.of).collect()
 }
 
-fn evicted(plan: &Plan) -> Vec<(Subject, Cause)> {
+fn evicted(plan: &Plan) -> Vec<(AssetOf, Cause)> {
     let gone = plan.evict.iter();
-    gone.map(|gone| (gone.subject, gone.cause)).collect()
+    gone.map(|gone| (gone.of, gone.cause)).collect()
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn each_strategy_takes_first_what_it_is_named_after() {
         (Strategy::Rare, rare),
     ] {
         let plan = plan(&[rule(1, Amount::All, strategy)], &all, 10, NOW);
-        assert_eq!(kept(&plan), [expected.subject], "{strategy:?}");
-        assert_eq!(plan.keep[0].reason, Reason::Strategy(strategy));
+        assert_eq!(kept(&plan), [expected.of], "{strategy:?}");
+        assert_eq!(plan.keep[0].reason, by_strategy(strategy));
     }
 }
 
@@ -97,8 +97,8 @@ fn what_has_too_few_copies_comes_before_what_is_newer() {
         10,
         NOW,
     );
-    assert_eq!(kept(&plan), [wished.subject]);
-    assert_eq!(plan.keep[0].reason, Reason::Wish);
+    assert_eq!(kept(&plan), [wished.of]);
+    assert_eq!(plan.keep[0].reason, KeepReason::Wish);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn no_copy_is_made_beyond_what_the_publisher_wants() {
     let rules = [rule(1, Amount::All, Strategy::Newest)];
     assert_eq!(kept(&plan(&rules, &[enough], 100, NOW)), []);
     let here = here(enough, 0);
-    assert_eq!(kept(&plan(&rules, &[here], 100, NOW)), [here.subject]);
+    assert_eq!(kept(&plan(&rules, &[here], 100, NOW)), [here.of]);
 }
 
 #[test]
@@ -120,10 +120,10 @@ fn the_newest_replace_the_oldest_when_their_lifetime_is_over() {
     let young = here(candidate(1, 1, 10), NOW.as_millis() - 10);
     let new = candidate(1, 2, 10);
     let soon = plan(&rules, &[young, new], 100, NOW);
-    assert_eq!(kept(&soon), [young.subject, new.subject]);
+    assert_eq!(kept(&soon), [young.of, new.of]);
     let later = plan(&rules, &[young, new], 100, NOW.after(LIFETIME));
-    assert_eq!(kept(&later), [new.subject]);
-    assert_eq!(evicted(&later), [(young.subject, Cause::NotWanted)]);
+    assert_eq!(kept(&later), [new.of]);
+    assert_eq!(evicted(&later), [(young.of, Cause::NotWanted)]);
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn a_minimum_lifetime_outlives_a_smaller_budget() {
     let young = here(candidate(1, 1, 10), NOW.as_millis() - 10);
     let rules = [rule(1, Amount::All, Strategy::Newest)];
     let plan = plan(&rules, &[young, candidate(1, 2, 1)], 5, NOW);
-    assert_eq!(kept(&plan), [young.subject]);
-    assert_eq!(plan.keep[0].reason, Reason::Lifetime);
+    assert_eq!(kept(&plan), [young.of]);
+    assert_eq!(plan.keep[0].reason, KeepReason::Lifetime);
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn what_nobody_follows_goes_and_what_is_frozen_stays() {
     let stranger = here(candidate(1, 1, 10), 0);
     let frozen = here(candidate(2, 1, 10), 0);
     let plan = plan(&rules, &[stranger, frozen, candidate(2, 2, 1)], 100, NOW);
-    assert_eq!(evicted(&plan), [(stranger.subject, Cause::NotFollowed)]);
-    assert_eq!(kept(&plan), [frozen.subject]);
-    assert_eq!(plan.keep[0].reason, Reason::Frozen);
+    assert_eq!(evicted(&plan), [(stranger.of, Cause::NotFollowed)]);
+    assert_eq!(kept(&plan), [frozen.of]);
+    assert_eq!(plan.keep[0].reason, KeepReason::Frozen);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_new_package_is_fetched_while_the_old_one_is_still_here() {
     assert_eq!(roomy.keep[0].action, Action::Renew);
     // Without room for both the old one goes first.
     let tight = plan(&rules, &[old], 19, NOW);
-    assert_eq!(evicted(&tight), [(old.subject, Cause::NoRoom)]);
+    assert_eq!(evicted(&tight), [(old.of, Cause::NoRoom)]);
 }
 
 prop_compose! {
@@ -218,7 +218,7 @@ fn any_world() -> impl Strategy_<Value = (Vec<Rule>, Vec<Candidate>, u64)> {
     let candidates = proptest::collection::vec(any_candidate(), 0..60);
     (rules, candidates, 0u64..600).prop_map(|(rules, candidates, budget)| {
         let rules: BTreeMap<_, _> = rules.into_iter().map(|r| (r.publisher, r)).collect();
-        let all: BTreeMap<_, _> = candidates.into_iter().map(|c| (c.subject, c)).collect();
+        let all: BTreeMap<_, _> = candidates.into_iter().map(|c| (c.of, c)).collect();
         (
             rules.into_values().collect(),
             all.into_values().collect(),
@@ -240,16 +240,16 @@ fn cost(candidate: &Candidate, action: Action) -> u64 {
 }
 
 /// Kept candidates with their reasons and costs.
-fn costs<'a>(plan: &Plan, all: &'a [Candidate]) -> Vec<(&'a Candidate, Reason, u64)> {
+fn costs<'a>(plan: &Plan, all: &'a [Candidate]) -> Vec<(&'a Candidate, KeepReason, u64)> {
     let found = plan.keep.iter().map(|kept| {
-        let candidate = all.iter().find(|c| c.subject == kept.subject).unwrap();
+        let candidate = all.iter().find(|c| c.of == kept.of).unwrap();
         (candidate, kept.reason, cost(candidate, kept.action))
     });
     found.collect()
 }
 
-fn is_protected(reason: Reason) -> bool {
-    matches!(reason, Reason::Lifetime | Reason::Frozen)
+fn is_protected(reason: KeepReason) -> bool {
+    matches!(reason, KeepReason::Lifetime | KeepReason::Frozen)
 }
 
 proptest! {
@@ -264,7 +264,7 @@ proptest! {
         prop_assert!(total <= budget.max(stays), "{} of {}", total, budget);
         for rule in &rules {
             if let Amount::Budget(limit) = rule.amount {
-                let own = costs.iter().filter(|(c, ..)| c.subject.publisher == rule.publisher);
+                let own = costs.iter().filter(|(c, ..)| c.of.publisher == rule.publisher);
                 let (total, stays) = own.fold((0, 0), |(total, stays), (c, reason, cost)| {
                     let held = c.here.map_or(0, |here| here.bytes);
                     (total + cost, stays + if is_protected(*reason) { held } else { 0 })
@@ -278,8 +278,8 @@ proptest! {
     fn nothing_goes_before_its_minimum_lifetime((rules, all, budget) in any_world()) {
         let plan = plan(&rules, &all, budget, NOW);
         for gone in &plan.evict {
-            let candidate = all.iter().find(|c| c.subject == gone.subject).unwrap();
-            let is_followed = rules.iter().any(|r| r.publisher == gone.subject.publisher);
+            let candidate = all.iter().find(|c| c.of == gone.of).unwrap();
+            let is_followed = rules.iter().any(|r| r.publisher == gone.of.publisher);
             let is_young = candidate.here.unwrap().since.after(LIFETIME) > NOW;
             prop_assert!(!is_young || !is_followed);
         }
@@ -290,12 +290,12 @@ proptest! {
         let plan = plan(&rules, &all, budget, NOW);
         let kept = kept(&plan);
         let first: u64 = costs(&plan, &all).iter()
-            .filter(|(_, reason, _)| is_protected(*reason) || *reason == Reason::Wish)
+            .filter(|(_, reason, _)| is_protected(*reason) || *reason == KeepReason::Wish)
             .map(|(_, _, cost)| cost).sum();
         for rule in rules.iter().filter(|rule| rule.amount == Amount::All) {
-            for wished in all.iter().filter(|c| c.subject.publisher == rule.publisher) {
+            for wished in all.iter().filter(|c| c.of.publisher == rule.publisher) {
                 let is_wished = wished.copies < wished.min_copies.min(wished.max_copies);
-                if is_wished && !kept.contains(&wished.subject) {
+                if is_wished && !kept.contains(&wished.of) {
                     let held = wished.here.map_or(wished.bytes, |here| match here.version {
                         Version::Current => here.bytes,
                         Version::Outdated => here.bytes + wished.bytes,
@@ -311,8 +311,8 @@ proptest! {
         let plan = plan(&rules, &all, budget, NOW);
         let (kept, gone) = (kept(&plan), evicted(&plan));
         for candidate in &all {
-            let stays = kept.iter().filter(|s| **s == candidate.subject).count();
-            let goes = gone.iter().filter(|(s, _)| *s == candidate.subject).count();
+            let stays = kept.iter().filter(|s| **s == candidate.of).count();
+            let goes = gone.iter().filter(|(s, _)| *s == candidate.of).count();
             prop_assert!(stays + goes <= 1);
             prop_assert!(candidate.here.is_none() || stays + goes == 1);
         }
@@ -342,15 +342,15 @@ proptest! {
             _ => c,
         }).collect();
         let first = plan(&rules, &all, budget, NOW);
-        let held: BTreeSet<Subject> = kept(&first).into_iter().collect();
+        let held: BTreeSet<AssetOf> = kept(&first).into_iter().collect();
         let carried: Vec<Candidate> = all.into_iter().map(|c| Candidate {
-            here: held.contains(&c.subject).then(|| c.here.unwrap_or(Here {
+            here: held.contains(&c.of).then(|| c.here.unwrap_or(Here {
                 since: NOW, bytes: c.bytes, version: Version::Current,
             })),
             ..c
         }).collect();
         let second = plan(&rules, &carried, budget, NOW);
-        prop_assert_eq!(second.keep.iter().map(|k| k.subject).collect::<BTreeSet<_>>(), held);
+        prop_assert_eq!(second.keep.iter().map(|k| k.of).collect::<BTreeSet<_>>(), held);
         prop_assert!(second.evict.is_empty());
         prop_assert!(second.keep.iter().all(|kept| kept.action == Action::Stay));
     }
