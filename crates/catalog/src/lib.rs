@@ -56,7 +56,9 @@ pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted}
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{
-    AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, KeptAnnouncement, KnownSnapshot, Listing, Quota, Recorded, SnapshotState, SyncNote, Tombstone,
+    AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, Interest,
+    KeptAnnouncement, KnownSnapshot, Listing, OwnKey, Quota, Recorded, SnapshotState, SyncNote,
+    Tombstone,
 };
 pub use feeds::Unannounced;
 pub use follow::{
@@ -74,7 +76,7 @@ pub use replica::{
 };
 pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
 pub use spelled::ParseSpellingError;
-pub use trust::{Fate, Interest, Refusal, RefusedPublisher, Subject};
+pub use trust::{Fate, Refusal, RefusedPublisher, Subject};
 pub use unit::{
     NewInit, NewSegment, NewUnit, ParseUnitNameError, StoredInit, StoredRendition, StoredSegment,
     Unit, UnitName,
