@@ -207,7 +207,10 @@ async fn a_block_list_travels_is_believed_by_its_signature_and_is_taken_back() {
     })
     .await;
     let nobody = reader.lists.import_from(&publisher).await;
-    assert!(matches!(nobody, Err(ListError::Nobody { .. })), "{nobody:?}");
+    assert!(
+        matches!(nobody, Err(ListError::Nobody { .. })),
+        "{nobody:?}"
+    );
     author.lists.share(&author.key, "Spammers").await.unwrap();
     let list = reader.lists.import_from(&publisher).await.unwrap();
     assert_eq!(list.author(), publisher);

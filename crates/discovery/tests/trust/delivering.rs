@@ -60,11 +60,15 @@ async fn a_notice_waits_for_its_node_over_a_restart_and_arrives() {
     .await;
     let kept = one.deliveries.list(0, 10).await.unwrap();
     assert_eq!(kept.len(), 1, "over a restart");
-    one.clock
-        .advance(Duration::from_secs(7 * 24 * 3600 + 3));
+    one.clock.advance(Duration::from_secs(7 * 24 * 3600 + 3));
     one.deliveries.hurry();
     eventually("it has arrived", async || {
-        one.deliveries.list(0, 10).await.unwrap().is_empty().then_some(())
+        one.deliveries
+            .list(0, 10)
+            .await
+            .unwrap()
+            .is_empty()
+            .then_some(())
     })
     .await;
     assert_eq!(two.follows.followers(0, 10).await.unwrap().len(), 1);

@@ -53,11 +53,20 @@ async fn a_node_is_followed_by_its_address_and_hears_of_it() {
     .await;
     assert_eq!(
         (follower.node, follower.by, follower.state),
-        (one.id(), Some(one.key.publisher()), FollowerState::Following)
+        (
+            one.id(),
+            Some(one.key.publisher()),
+            FollowerState::Following
+        )
     );
     assert!(one.is_connected(&two));
     eventually("nothing waits any more", async || {
-        one.deliveries.list(0, 10).await.unwrap().is_empty().then_some(())
+        one.deliveries
+            .list(0, 10)
+            .await
+            .unwrap()
+            .is_empty()
+            .then_some(())
     })
     .await;
 
@@ -122,7 +131,10 @@ async fn a_target_that_leads_nowhere_says_why_and_is_tried_again() {
 
 #[tokio::test]
 async fn a_name_that_leads_to_somebody_else_waits_for_the_operator() {
-    let (first, second) = (SigningKey::from_seed([7; 32]), SigningKey::from_seed([8; 32]));
+    let (first, second) = (
+        SigningKey::from_seed([7; 32]),
+        SigningKey::from_seed([8; 32]),
+    );
     let (server, answer) = dns_server("_dnslink.media.test").await;
     let say = |key: &SigningKey| {
         let text = format!("dnslink=/ipns/{}", key.publisher());

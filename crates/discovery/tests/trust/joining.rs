@@ -29,7 +29,11 @@ async fn a_newcomer_keeps_whom_more_than_half_of_three_bootstrap_peers_name() {
     let joined = tokio::time::timeout(LONG, joined).await.unwrap().unwrap();
     assert_eq!(joined.asked.len(), 3);
     assert!(joined.asked.iter().all(|(_, said)| *said == Answered::Yes));
-    let chosen: Vec<_> = joined.chosen.iter().map(|one| (one.node, one.votes)).collect();
+    let chosen: Vec<_> = joined
+        .chosen
+        .iter()
+        .map(|one| (one.node, one.votes))
+        .collect();
     assert_eq!(chosen, [(well_known.id(), 3)]);
     drop(joined);
     eventually("connected with whom most name", async || {

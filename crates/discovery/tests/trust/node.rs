@@ -59,7 +59,9 @@ impl Node {
     }
 
     pub(crate) async fn with(n: u8, differs: Differs) -> Self {
-        let folder = differs.folder.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        let folder = differs
+            .folder
+            .unwrap_or_else(|| tempfile::tempdir().unwrap());
         let path = folder.path();
         let tasks = Shutdown::new();
         let catalog = Catalog::open(&path.join("catalog.sqlite")).await.unwrap();
@@ -78,7 +80,9 @@ impl Node {
             stop_deadline: LONG,
             ..SwarmSettings::new(path.join("peer.key"))
         };
-        let swarm = Swarm::start(settings, Some(behaviour), &tasks).await.unwrap();
+        let swarm = Swarm::start(settings, Some(behaviour), &tasks)
+            .await
+            .unwrap();
         let settings = NetworkSettings::default();
         let network = Network::start(&swarm, exchange, store.clone(), settings, &tasks);
         let network = network.await.unwrap();
