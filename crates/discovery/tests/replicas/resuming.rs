@@ -29,7 +29,7 @@ async fn what_has_arrived_is_not_fetched_again_after_a_restart() {
     let parts = format!("replica-parts/{}", package.of).parse().unwrap();
     let kept = eventually("parts are pinned", async || {
         let parts = keeper.store.pinned_roots(&parts).unwrap().len();
-        (parts >= 3).then_some(parts)
+        (parts >= 8).then_some(parts)
     })
     .await;
     let row = keeper.catalog.replica(&package.of).await.unwrap().unwrap();
@@ -39,7 +39,8 @@ async fn what_has_arrived_is_not_fetched_again_after_a_restart() {
     let keeper = Node::with(2, settings(Rate::Unlimited), Some(folder)).await;
     let done = keeper.until_pinned(&package.of).await;
     let whole: usize = package.files.values().map(bytes::Bytes::len).sum();
-    let least = (kept - 2) as u64 * 900_000;
+    // Four of them are small files.
+    let least = (kept - 4) as u64 * 900_000;
     assert!(
         done.progress.bytes <= whole as u64 - least,
         "{} of {whole} came again although {kept} parts were here",
@@ -55,15 +56,8 @@ async fn what_has_arrived_is_not_fetched_again_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_nobody_gives_says_why_and_is_tried_again() {
+async fn what_is_larger_than_announced_is_not_kept_and_not_tried_again() {
     let (origin, keeper) = (Node::new(1).await, Node::new(2).await);
-    let mut package = Package::at(&origin, 1, 1, 50_000);
-    let feed = origin.feed(vec![vec![package.op.clone()]]).await;
-    // More than was announced: the copy ends, and not for want of room.
-    if let cidcast_announce::Op::Publish(publish) = &mut package.op {
-        publish.bytes = 1;
-    }
-    keeper.hear(&feed[..1]).await;
     let large = Package::at(&origin, 2, 6, 1_500_000);
     let mut small = large.op.clone();
     if let cidcast_announce::Op::Publish(publish) = &mut small {
