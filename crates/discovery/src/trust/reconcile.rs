@@ -45,15 +45,12 @@ impl Worker {
         let swarm = &self.trust.inner.swarm;
         for node in refused.difference(&self.banned) {
             let Some(peer) = peer_of(node) else { continue };
-            match swarm.ban(peer).await {
-                Ok(()) => tracing::info!(%peer, "let go of: it is blocked or revoked"),
-                Err(error) => tracing::warn!(%peer, %error, "a peer could not be banned"),
-            }
+            swarm.ban(peer).await;
+            tracing::info!(%peer, "let go of: it is blocked or revoked");
         }
         for node in self.banned.difference(&refused) {
-            let Some(peer) = peer_of(node) else { continue };
-            if let Err(error) = swarm.unban(peer).await {
-                tracing::warn!(%peer, %error, "a peer could not be let in again");
+            if let Some(peer) = peer_of(node) {
+                swarm.unban(&peer);
             }
         }
         self.banned = refused;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rust_ipfs::{Ipfs, Multiaddr, PeerId, Protocol};
 use tokio::sync::broadcast;
 
+use super::bans::Bans;
 use super::blocked::Blocked;
 use super::dial;
 use super::error::{ConnectError, DisconnectError, PingError, SwarmFault};
@@ -27,6 +28,7 @@ pub struct SwarmHandle {
     pub(super) pinger: Pinger,
     pub(super) gossip: Gossip,
     pub(super) line: Line,
+    pub(super) bans: Bans,
     pub(super) blocked: Blocked,
     pub(super) network: NetworkKind,
 }
@@ -177,27 +179,18 @@ impl SwarmHandle {
         }
     }
 
-    /// Closes every connection with a peer and opens none with it, in either direction, until
+    /// Closes every connection with a peer and lets none open, in either direction, until
     /// [`Self::unban`] or the end of this swarm.
-    ///
-    /// # Errors
-    ///
-    /// [`SwarmFault`] if the swarm is gone.
-    pub async fn ban(&self, peer: PeerId) -> Result<(), SwarmFault> {
+    pub async fn ban(&self, peer: PeerId) {
+        self.bans.add(peer);
         let _ = self.ipfs.remove_peer(peer).await;
-        self.ipfs.ban_peer(peer).await.map_err(SwarmFault)?;
-        // Those that are open stay open otherwise; that there are none is no error.
+        // That there is no connection is no error.
         let _ = self.ipfs.disconnect(peer).await;
-        Ok(())
     }
 
     /// Lets a peer connect again.
-    ///
-    /// # Errors
-    ///
-    /// [`SwarmFault`] if the swarm is gone.
-    pub async fn unban(&self, peer: PeerId) -> Result<(), SwarmFault> {
-        self.ipfs.unban_peer(peer).await.map_err(SwarmFault)
+    pub fn unban(&self, peer: &PeerId) {
+        self.bans.remove(peer);
     }
 
     /// The nodes of the local network that mDNS has found.
