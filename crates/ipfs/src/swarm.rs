@@ -12,7 +12,6 @@
 //! too, without waiting. Cancel safety: a `start` that is dropped closes what it opened.
 
 mod address;
-mod bans;
 mod behaviour;
 mod blocked;
 mod bootstrap;
@@ -47,7 +46,6 @@ use tokio_util::sync::DropGuard;
 
 use crate::gossip::Gossip;
 use crate::requests::Line;
-use bans::Bans;
 use behaviour::Own;
 use blocked::Blocked;
 use bootstrap::BootstrapPeer;
@@ -201,7 +199,6 @@ impl Swarm {
         let (line, requests) =
             Line::new(settings.requests.clone(), settings.metrics.requests.clone());
         let withdrawals = Withdrawals::default();
-        let bans = Bans::default();
         let blocked = Blocked::default();
         let network = match checked.network_key {
             Some(_) => NetworkKind::Private,
@@ -212,7 +209,6 @@ impl Swarm {
             key: &checked.key,
             network_key: checked.network_key,
             own: Own {
-                bans: bans.clone(),
                 blocked: blocked.clone(),
                 exchange: exchange.into(),
                 ping,
@@ -231,7 +227,6 @@ impl Swarm {
                 pinger,
                 gossip,
                 line,
-                bans,
                 blocked,
                 network,
             },

@@ -6,7 +6,6 @@ use cidcast_exchange::Behaviour as Exchange;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 
-use super::bans::Bans;
 use super::blocked::Blocked;
 use super::ping;
 use crate::{gossip, requests};
@@ -15,8 +14,6 @@ use crate::{gossip, requests};
 #[derive(NetworkBehaviour)]
 #[behaviour(to_swarm = "Infallible")]
 pub(super) struct Own {
-    /// First, so that nobody else has to do with a connection that is refused.
-    pub(super) bans: Bans,
     pub(super) blocked: Blocked,
     pub(super) exchange: Toggle<Exchange>,
     pub(super) ping: ping::Behaviour,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use rust_ipfs::{Ipfs, Multiaddr, PeerId, Protocol};
 use tokio::sync::broadcast;
 
-use super::bans::Bans;
 use super::blocked::Blocked;
 use super::dial;
 use super::error::{ConnectError, DisconnectError, PingError, SwarmFault};
@@ -28,7 +27,6 @@ pub struct SwarmHandle {
     pub(super) pinger: Pinger,
     pub(super) gossip: Gossip,
     pub(super) line: Line,
-    pub(super) bans: Bans,
     pub(super) blocked: Blocked,
     pub(super) network: NetworkKind,
 }
@@ -177,20 +175,6 @@ impl SwarmHandle {
                 source: SwarmFault(error),
             }),
         }
-    }
-
-    /// Closes every connection with a peer and lets none open, in either direction, until
-    /// [`Self::unban`] or the end of this swarm.
-    pub async fn ban(&self, peer: PeerId) {
-        self.bans.add(peer);
-        let _ = self.ipfs.remove_peer(peer).await;
-        // That there is no connection is no error.
-        let _ = self.ipfs.disconnect(peer).await;
-    }
-
-    /// Lets a peer connect again.
-    pub fn unban(&self, peer: &PeerId) {
-        self.bans.remove(peer);
     }
 
     /// The nodes of the local network that mDNS has found.
