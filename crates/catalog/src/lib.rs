@@ -22,6 +22,8 @@ mod assets;
 mod block_lists;
 mod blocked;
 mod catalog;
+mod copies;
+mod copy;
 mod deliveries;
 mod error;
 mod feed;
@@ -32,6 +34,9 @@ mod follows;
 mod jobs;
 mod known_nodes;
 mod list;
+mod removed;
+mod replica;
+mod replicas;
 mod row;
 mod scores;
 mod search;
@@ -40,12 +45,14 @@ mod trust;
 mod unit;
 mod units;
 mod upload;
+mod views;
 
 pub use announced::AnnouncedQuery;
 pub use asset::{Asset, Failure, NewAsset, NewSource, Patch, Permanence, Source};
 pub use block_lists::{ListSource, MAX_BLOCK_LISTS, NewBlockList, StoredBlockList};
 pub use blocked::{Blocked, BlockedError, MAX_BLOCKED};
 pub use catalog::{Catalog, OpenError};
+pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, Noted, NoticeLimits};
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{
@@ -62,6 +69,11 @@ pub use followers::{FollowSaid, Follower, FollowerChange, FollowerState, MAX_FOL
 pub use follows::{FollowError, MAX_FOLLOWS};
 pub use known_nodes::{KnownNode, MAX_KNOWN_NODES, NodeSource};
 pub use list::{Cursor, ListQuery, MAX_PAGE, Page, ParseCursorError};
+pub use removed::Removed;
+pub use replica::{
+    AssetOf, FailedAttempt, HeldPackage, KeepReason, Renditions, Replica, ReplicaProgress,
+    ReplicaTotals, WantedReplica,
+};
 pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
 pub use spelled::ParseSpellingError;
 pub use trust::{Fate, Refusal, RefusedPublisher, Subject};
@@ -70,3 +82,4 @@ pub use unit::{
     Unit, UnitName,
 };
 pub use upload::{NewUpload, Upload, UploadError};
+pub use views::{DayViews, ViewTotals, Watched};

@@ -9,10 +9,12 @@
 mod asset;
 mod id;
 mod name;
+mod pin;
 mod time;
 
 pub use asset::{AssetState, ParseStateError, ParseVisibilityError, Visibility};
 pub use cid::Cid;
 pub use id::{AssetId, ParseIdError, RootCid, UploadId};
 pub use name::{ParseRenditionNameError, RenditionName};
+pub use pin::{ParsePinStateError, PinState};
 pub use time::{Micros, Timestamp};

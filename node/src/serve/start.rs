@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use cidcast_catalog::Catalog;
 use cidcast_discovery::Discovery;
 use cidcast_exchange::{Exchange, ExchangeSettings};
-use cidcast_gateway::{Access, StaticSite};
+use cidcast_gateway::{Access, StaticSite, Views};
 use cidcast_ingest::{Ingest, Parties};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::swarm::Swarm;
@@ -239,6 +239,7 @@ fn gateway_router(
         site: StaticSite { get: api::web_file },
         settings,
         metrics: cidcast_gateway::Metrics::register(registry),
+        views: Views::new(),
     })
 }
 

@@ -15,6 +15,8 @@ mod follows;
 mod given;
 mod jobs;
 mod lists;
+mod notices;
+mod replicas;
 mod trust;
 mod units;
 mod uploads;

@@ -66,18 +66,22 @@ impl Store {
             pins.push(NewPin {
                 root: *cid,
                 blocks: vec![(key, u32::try_from(size).unwrap_or(u32::MAX))],
+                scope: PinScope::Whole,
             });
         }
         self.core.sync()?;
-        self.core.pins.add(holder, audience, &pins)?;
+        let unpinned = self.core.pins.add(holder, audience, &pins)?;
+        if unpinned.blocks > 0 {
+            self.core.queue.doomed();
+        }
         self.core.metrics.pins_added.inc_by(pins.len() as u64);
         self.core.show(&self.core.pins.totals()?);
         drop(guard);
         Ok(())
     }
 
-    /// Pins several roots, all or none.
-    pub(crate) fn pin_all(
+    /// Pins several roots, all or none, in one durable step.
+    pub fn pin_all(
         &self,
         holder: &Holder,
         roots: &[Cid],
@@ -136,6 +140,16 @@ impl Store {
             Ok(key) => self.core.pins.audience(&key),
             Err(_) => Ok(Some(Audience::Anyone)),
         }
+    }
+
+    /// The roots of all pins of a holder.
+    pub fn pinned_roots(&self, holder: &Holder) -> Result<Vec<Cid>, DatabaseError> {
+        self.core.pins.roots(holder)
+    }
+
+    /// The pins of every holder whose name begins so, by holder and root.
+    pub fn pins_with(&self, prefix: &str) -> Result<Vec<Pin>, DatabaseError> {
+        self.core.pins.pins_with(prefix)
     }
 
     /// Every pin, by holder and root.
