@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["store", "transcode", "catalog"],
     &["exchange"],
     &["ipfs"],
-    &["ingest"],
+    &["ingest", "discovery"],
     &["gateway"],
     &["node"],
 ];
