@@ -54,6 +54,7 @@ mod respond;
 mod route;
 mod settings;
 mod stream;
+mod syndication;
 
 pub use access::Access;
 pub use metrics::{Lookup, LookupLabels, Metrics, RequestLabels, Route, RouteLabels};
@@ -62,13 +63,17 @@ pub use settings::{Limits, Reach, Settings};
 
 use cache::Cache;
 use observe::Observer;
-use play::Playlist;
+use play::{Joined, Playlist};
 
 /// Packages of segments that are remembered: about 200 bytes each.
 const REMEMBERED_PARENTS: usize = 64 * 1024;
 
 /// Content types that are remembered, by CID: about 150 bytes each.
 const REMEMBERED_TYPES: usize = 32 * 1024;
+
+/// Memory for the lists of files that are sent as one, in bytes: 100 bytes a segment, so about a
+/// hundred hours of media.
+const REMEMBERED_JOINED_BYTES: usize = 8 << 20;
 
 /// What the router needs of the node.
 #[derive(Debug, Clone)]
@@ -119,6 +124,8 @@ struct Gateway {
     /// The package in whose playlist a segment was seen.
     parents: Cache<Cid, Cid>,
     playlists: Cache<(Cid, String), Playlist>,
+    /// The files of a rendition's folder.
+    joined: Cache<Cid, Joined>,
 }
 
 /// The gateway as a router. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`:
@@ -136,6 +143,7 @@ pub fn router(state: State) -> Router {
         types: Cache::new(REMEMBERED_TYPES),
         parents: Cache::new(REMEMBERED_PARENTS),
         playlists: Cache::new(settings.limits.playlist_cache_bytes),
+        joined: Cache::new(REMEMBERED_JOINED_BYTES),
         settings,
     });
     Router::new()

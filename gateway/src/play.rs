@@ -6,6 +6,7 @@
 
 mod growing;
 mod packaged;
+mod whole;
 
 use std::str::FromStr;
 
@@ -25,6 +26,8 @@ use crate::content_path::ContentPath;
 use crate::openness::Openness;
 use crate::problem::{Problem, shortened};
 use crate::respond::{Content, Freshness, Representation, fingerprint};
+
+pub(crate) use whole::Joined;
 
 /// The media type of playlists (RFC 8216 §4).
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");

@@ -12,6 +12,7 @@ use cidcast_types::Cid;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Playlist;
+use super::whole::Whole;
 use crate::Gateway;
 use crate::access::Caller;
 use crate::content_path::{ContentPath, decode};
@@ -37,6 +38,9 @@ impl Gateway {
             let openness = self.admit(&view, caller, root).await?;
             let playlist = self.packaged_playlist(view, caller, root, path).await?;
             return self.send_playlist(request, caller, playlist, freshness, openness);
+        }
+        if let Some(whole) = Whole::asked_for(path) {
+            return self.whole(request, caller, root, &whole, freshness).await;
         }
         let resolved = self.resolve(caller, root, &path.names).await?;
         if matches!(resolved.node.kind, Kind::Directory { .. }) {
