@@ -55,18 +55,24 @@ mod route;
 mod settings;
 mod stream;
 mod syndication;
+mod views;
 
 pub use access::Access;
 pub use metrics::{Lookup, LookupLabels, Metrics, RequestLabels, Route, RouteLabels};
+pub use play::Subject;
 pub use problem::{PROBLEM_JSON, Problem};
 pub use settings::{Limits, Reach, Settings};
+pub use views::Views;
 
 use cache::Cache;
 use observe::Observer;
-use play::{Joined, Playlist};
+use play::{Joined, KnownPart, Playlist};
 
 /// Packages of segments that are remembered: about 200 bytes each.
 const REMEMBERED_PARENTS: usize = 64 * 1024;
+
+/// Packages of which is remembered whether they are here in part: about 100 bytes each.
+const REMEMBERED_PARTS: usize = 16 * 1024;
 
 /// Content types that are remembered, by CID: about 150 bytes each.
 const REMEMBERED_TYPES: usize = 32 * 1024;
@@ -92,6 +98,8 @@ pub struct State {
     pub settings: Settings,
     /// Where to count.
     pub metrics: Metrics,
+    /// Where to count views.
+    pub views: Views,
 }
 
 /// The bytes of a built file and its media type.
@@ -120,12 +128,15 @@ struct Gateway {
     site: StaticSite,
     settings: Arc<Settings>,
     metrics: Metrics,
+    views: Views,
     types: Cache<Cid, HeaderValue>,
     /// The package in whose playlist a segment was seen.
     parents: Cache<Cid, Cid>,
     playlists: Cache<(Cid, String), Playlist>,
     /// The files of a rendition's folder.
     joined: Cache<Cid, Joined>,
+    /// Which packages are here in part.
+    parts: Cache<Cid, KnownPart>,
 }
 
 /// The gateway as a router. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`:
@@ -140,10 +151,12 @@ pub fn router(state: State) -> Router {
         access: state.access,
         site: state.site,
         metrics: state.metrics,
+        views: state.views,
         types: Cache::new(REMEMBERED_TYPES),
         parents: Cache::new(REMEMBERED_PARENTS),
         playlists: Cache::new(settings.limits.playlist_cache_bytes),
         joined: Cache::new(REMEMBERED_JOINED_BYTES),
+        parts: Cache::new(REMEMBERED_PARTS),
         settings,
     });
     Router::new()

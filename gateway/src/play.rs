@@ -6,6 +6,7 @@
 
 mod growing;
 mod packaged;
+mod partial;
 mod whole;
 
 use std::str::FromStr;
@@ -27,14 +28,15 @@ use crate::openness::Openness;
 use crate::problem::{Problem, shortened};
 use crate::respond::{Content, Freshness, Representation, fingerprint};
 
+pub(crate) use partial::KnownPart;
 pub(crate) use whole::Joined;
 
 /// The media type of playlists (RFC 8216 §4).
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 
 /// What is to be played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
     /// An asset of this node, ready or not.
     Asset(AssetId),
     /// A package, whoever made it.

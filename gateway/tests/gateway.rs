@@ -4,6 +4,9 @@
 #[path = "gateway/access.rs"]
 mod access;
 #[cfg(test)]
+#[path = "gateway/copies.rs"]
+mod copies;
+#[cfg(test)]
 #[path = "gateway/dag.rs"]
 mod dag;
 #[cfg(test)]

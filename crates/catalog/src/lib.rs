@@ -1,4 +1,5 @@
-//! SQLite: assets with their jobs, finished units of work, uploads, and full-text search.
+//! SQLite: assets with their jobs, finished units of work, uploads, feeds of publishers, and
+//! full-text search.
 //!
 //! This crate is the only one that speaks SQL. It stores what it is told and never starts work,
 //! reads a clock or touches a block: times and ids come from the caller.
@@ -11,26 +12,72 @@
 //! - What a method has answered survives a power cut (WAL with `synchronous = FULL`).
 //! - Lists page by the order of arrival and never by offset; an insert during paging neither
 //!   repeats nor hides a row.
+//! - A feed moves by whole verified announcements, in order; what is listed and found moves in the
+//!   same transaction.
 //! - A settled job (`ready`, `failed`) is moved only by [`Catalog::requeue`].
 
+mod announced;
 mod asset;
 mod assets;
+mod blocked;
 mod catalog;
+mod copies;
+mod copy;
+mod deliveries;
 mod error;
+mod feed;
+mod feeds;
+mod follow;
+mod followers;
+mod follows;
 mod jobs;
+mod known_nodes;
 mod list;
+mod removed;
+mod replica;
+mod replicas;
 mod row;
+mod scores;
 mod search;
+mod spelled;
+mod trust;
 mod unit;
 mod units;
 mod upload;
+mod views;
 
+pub use announced::AnnouncedQuery;
 pub use asset::{Asset, Failure, NewAsset, NewSource, Patch, Permanence, Source};
+pub use blocked::{
+    Blocked, BlockedError, ListSource, MAX_BLOCK_LISTS, MAX_BLOCKED, NewBlockList, StoredBlockList,
+};
 pub use catalog::{Catalog, OpenError};
+pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted, Outcome};
+pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
+pub use feed::{
+    AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, KeptAnnouncement, KnownSnapshot, Listing, Quota, Recorded, SnapshotState, SyncNote, Tombstone,
+};
+pub use feeds::Unannounced;
+pub use follow::{
+    Follow, FollowOrigin, FollowPolicy, NewFollow, ParseReplicateError, Replicate, Resolved,
+    Strategy,
+};
+pub use followers::{FollowSaid, Follower, FollowerChange, FollowerState, MAX_FOLLOWERS};
+pub use follows::{FollowError, MAX_FOLLOWS};
+pub use known_nodes::{KnownNode, MAX_KNOWN_NODES, NodeSource};
 pub use list::{Cursor, ListQuery, MAX_PAGE, Page, ParseCursorError};
+pub use removed::Removed;
+pub use replica::{
+    AssetOf, FailedAttempt, HeldPackage, KeepReason, Renditions, Replica, ReplicaProgress,
+    ReplicaTotals, WantedReplica,
+};
+pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
+pub use spelled::ParseSpellingError;
+pub use trust::{Fate, Interest, Refusal, RefusedPublisher, Subject};
 pub use unit::{
     NewInit, NewSegment, NewUnit, ParseUnitNameError, StoredInit, StoredRendition, StoredSegment,
     Unit, UnitName,
 };
 pub use upload::{NewUpload, Upload, UploadError};
+pub use views::{DayViews, ViewTotals, Watched};

@@ -62,6 +62,31 @@ pub struct Cursor {
     before: i64,
 }
 
+impl Cursor {
+    /// Everything with a smaller number comes after the cursor.
+    pub(crate) fn place(cursor: Option<Self>) -> i64 {
+        cursor.map_or(i64::MAX, |cursor| cursor.before)
+    }
+}
+
+impl<T> Page<T> {
+    /// A page of at most `limit` of the rows; one more than that shows that there is a next page.
+    pub(crate) fn cut<R>(
+        mut rows: Vec<R>,
+        limit: u32,
+        number: impl Fn(&R) -> i64,
+        read: impl Fn(R) -> Result<T, CatalogError>,
+    ) -> Result<Self, CatalogError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().map(number);
+        let next = last.filter(|_| more).map(|before| Cursor { before });
+        let items = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { items, next })
+    }
+}
+
 /// Not a cursor that a list of this version has given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a cursor: pass the `next` of the page before, or none for the first page")]
@@ -114,11 +139,11 @@ impl Catalog {
             Some(words) => self.found(query, &words, limit + 1).await?,
             None => self.listed(query, limit + 1).await?,
         };
-        page(rows, limit)
+        Page::cut(rows, limit, |row| row.seq, AssetRow::into_asset)
     }
 
     async fn listed(&self, query: &ListQuery, limit: u32) -> Result<Vec<AssetRow>, sqlx::Error> {
-        let before = query.cursor.map_or(i64::MAX, |cursor| cursor.before);
+        let before = Cursor::place(query.cursor);
         let state = query.state.map(AssetState::as_str);
         let visibility = query.visibility.map(Visibility::as_str);
         sqlx::query_as!(
@@ -141,7 +166,7 @@ impl Catalog {
         words: &str,
         limit: u32,
     ) -> Result<Vec<AssetRow>, sqlx::Error> {
-        let before = query.cursor.map_or(i64::MAX, |cursor| cursor.before);
+        let before = Cursor::place(query.cursor);
         let state = query.state.map(AssetState::as_str);
         let visibility = query.visibility.map(Visibility::as_str);
         // CROSS JOIN keeps the order of the tables: FTS5 walks its matches from the newest on
@@ -162,19 +187,6 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await
     }
-}
-
-fn page(mut rows: Vec<AssetRow>, limit: u32) -> Result<Page<Asset>, CatalogError> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().map(|row| row.seq);
-    let next = last.filter(|_| more).map(|before| Cursor { before });
-    let items = rows
-        .into_iter()
-        .map(AssetRow::into_asset)
-        .collect::<Result<_, _>>()?;
-    Ok(Page { items, next })
 }
 
 #[cfg(test)]

@@ -189,7 +189,8 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-fn unreadable<E>(column: &'static str, error: E) -> CatalogError
+/// A column holds something else than it should.
+pub(crate) fn unreadable<E>(column: &'static str, error: E) -> CatalogError
 where
     E: std::error::Error + Send + Sync + 'static,
 {

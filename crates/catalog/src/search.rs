@@ -1,5 +1,7 @@
 //! Words that a person typed, as an FTS5 query that is always valid.
 
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+
 /// More words narrow a search no further, and FTS5 bounds the depth of an expression.
 const MAX_WORDS: usize = 16;
 /// Longer than any word worth finding.
@@ -22,6 +24,40 @@ pub(crate) fn expression(text: &str) -> Option<String> {
     } else {
         Some(words.join(" ") + "*")
     }
+}
+
+/// Shorter beginnings of words find too much to be of use, and their index would be too large.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// The words in `text` as the index of announced assets has them: letters, digits and marks.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !is_of_word(c))
+        .filter(|word| !word.is_empty())
+        .take(MAX_WORDS)
+        .map(|word| word.chars().take(MAX_WORD).collect())
+        .collect()
+}
+
+/// What the tokenizer of `announced_fts` takes for a part of a word. It must be the same: an index
+/// without places of words cannot look for two words side by side, which is what a word would be
+/// that the tokenizer splits.
+fn is_of_word(c: char) -> bool {
+    matches!(
+        c.general_category_group(),
+        GeneralCategoryGroup::Letter | GeneralCategoryGroup::Mark | GeneralCategoryGroup::Number
+    )
+}
+
+/// An expression that finds rows with all these words.
+pub(crate) fn whole(words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    quoted.join(" ")
+}
+
+/// The same with the last word only begun; `None` if it is too short for that.
+pub(crate) fn begun(words: &[String]) -> Option<String> {
+    let last = words.last()?;
+    (last.chars().count() >= SHORTEST_BEGINNING).then(|| whole(words) + "*")
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const AGENT: &str = concat!("cidcast/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+pub enum HttpError {
     /// The address cannot be asked.
     #[error("{url} is not a URL that can be asked; write it like https://router.example.org")]
     Url {
@@ -57,6 +57,14 @@ pub(crate) enum HttpError {
         host: String,
         /// The deadline.
         deadline: Duration,
+    },
+    /// An answer, and not the one that was asked for.
+    #[error("{host} answers {status}; check the address")]
+    Status {
+        /// Who was asked.
+        host: String,
+        /// What it said.
+        status: StatusCode,
     },
 }
 

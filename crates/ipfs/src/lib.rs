@@ -29,4 +29,5 @@ mod visit;
 
 pub use blocks::{BlockError, Blocks, Trust};
 pub use cidcast_exchange::{Class, WantError};
+pub use http::HttpError;
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};

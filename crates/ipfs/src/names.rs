@@ -239,6 +239,15 @@ impl Names {
         Err(ResolveNameError::Circle { text })
     }
 
+    /// The path that one name stands for, which may be that of another name: `/ipfs/…` or `/ipns/…`.
+    ///
+    /// # Errors
+    ///
+    /// [`ResolveNameError`].
+    pub async fn leads_to(&self, name: &str) -> Result<String, ResolveNameError> {
+        self.step(name).await
+    }
+
     /// What one name stands for.
     async fn step(&self, name: &str) -> Result<String, ResolveNameError> {
         if let Ok(name) = name.parse::<IpnsName>() {

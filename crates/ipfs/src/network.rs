@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::StatusCode;
+use bytes::Bytes;
 use cid::Cid;
 use cidcast_exchange::{Class, Exchange, PeerId};
 use cidcast_runtime::Shutdown;
@@ -12,7 +14,7 @@ use cidcast_store::Store;
 use rust_ipfs::{DhtMode, Ipfs};
 
 use crate::fetch::{Fetch, FetchSettings};
-use crate::http::HttpClient;
+use crate::http::{HttpClient, HttpError, Question};
 use crate::sources::{Fed, Services, Sources};
 use crate::swarm::{AddressError, Swarm, parse_peer};
 use crate::visit::Visits;
@@ -190,6 +192,34 @@ impl Network {
         let fed = self.fed(settings.class, root);
         let store = self.inner.store.clone();
         Fetch::new(fed, store, root, settings, self.fetch_timeout())
+    }
+
+    /// What the web page at `url` answers to a GET for JSON, of at most `limit` bytes, all of it
+    /// within `deadline`. Redirects are not followed.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`], also for every status but 200.
+    pub async fn get_json(
+        &self,
+        url: &str,
+        limit: usize,
+        deadline: Duration,
+    ) -> Result<Bytes, HttpError> {
+        let question = Question {
+            url,
+            accept: "application/json",
+            limit,
+            deadline,
+        };
+        let answer = self.inner.http.get(question).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer.body),
+            status => Err(HttpError::Status {
+                host: url.chars().take(200).collect(),
+                status,
+            }),
+        }
     }
 
     /// The exchange behind this.

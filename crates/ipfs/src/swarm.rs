@@ -25,6 +25,7 @@ mod ping;
 mod relays;
 mod resolve;
 mod roster;
+mod scope;
 mod settings;
 mod withdraw;
 
@@ -58,6 +59,7 @@ pub use key::KeyError;
 pub use network_key::{NetworkKeyError, check_network_key};
 pub use roster::{Connection, Direction, Nat, Peer, PortMapping};
 pub use rust_ipfs::PeerId;
+pub use scope::{Scope, passed_on};
 pub use settings::{Limits, Service, SwarmSettings};
 
 pub(crate) use address::peer as parse_peer;

@@ -1,13 +1,15 @@
-//! HLS playlists (RFC 8216bis): written from measured tracks, read back, and rewritten.
+//! HLS playlists (RFC 8216bis): written from measured tracks, read back, cut down, and rewritten.
 
 mod attributes;
 mod master;
 mod media;
+mod only;
 mod read;
 mod rewrite;
 
 pub use master::master;
 pub use media::{Ended, Item, Kind, media, package_uri};
+pub use only::only_with;
 pub use read::{
     MasterPlaylist, MediaPlaylist, MediaSegment, PlaylistType, RenditionTag, VariantTag,
     parse_master, parse_media,

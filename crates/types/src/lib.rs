@@ -7,12 +7,16 @@
 //! of each type are inverses; enum spellings are part of the public API and never change.
 
 mod asset;
+mod day;
 mod id;
 mod name;
+mod pin;
 mod time;
 
 pub use asset::{AssetState, ParseStateError, ParseVisibilityError, Visibility};
 pub use cid::Cid;
+pub use day::{Day, ParseDayError};
 pub use id::{AssetId, ParseIdError, RootCid, UploadId};
 pub use name::{ParseRenditionNameError, RenditionName};
+pub use pin::{ParsePinStateError, PinState};
 pub use time::{Micros, Timestamp};

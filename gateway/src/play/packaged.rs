@@ -1,5 +1,6 @@
 //! Playback of a finished package.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use axum::http::HeaderMap;
@@ -7,12 +8,12 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::unixfs::read::{self, DirEntry, Kind, ReadAllError};
-use cidcast_media::hls;
-use cidcast_types::Cid;
+use cidcast_media::{hls, layout};
+use cidcast_types::{Cid, RenditionName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Playlist;
 use super::whole::Whole;
+use super::{Playlist, partial};
 use crate::Gateway;
 use crate::access::Caller;
 use crate::content_path::{ContentPath, decode};
@@ -36,7 +37,21 @@ impl Gateway {
         if path.file_name().is_some_and(is_playlist) {
             let view = self.view(caller, root).await?;
             let openness = self.admit(&view, caller, root).await?;
-            let playlist = self.packaged_playlist(view, caller, root, path).await?;
+            let part = match is_master(path) && !view.is_visit() {
+                true => self.part_of(root).await?,
+                false => None,
+            };
+            let (playlist, freshness) = match part {
+                // Made anew each time and not kept for long: what is here may change.
+                Some(part) => {
+                    let playlist = self.rewritten(view, caller, root, path, Some(&part));
+                    (playlist.await?, Freshness::Brief)
+                }
+                None => {
+                    let playlist = self.packaged_playlist(view, caller, root, path);
+                    (playlist.await?, freshness)
+                }
+            };
             return self.send_playlist(request, caller, playlist, freshness, openness);
         }
         if let Some(whole) = Whole::asked_for(path) {
@@ -69,7 +84,7 @@ impl Gateway {
             return Ok(playlist);
         }
         self.metrics.count_lookup(Lookup::miss);
-        let playlist = self.rewritten(view, caller, root, path).await?;
+        let playlist = self.rewritten(view, caller, root, path, None).await?;
         let weight = playlist.text.len() + key.1.len() + size_of::<(Cid, Playlist)>();
         self.playlists.insert(key, playlist.clone(), weight);
         Ok(playlist)
@@ -81,6 +96,7 @@ impl Gateway {
         caller: &Caller,
         root: &Cid,
         path: &ContentPath,
+        part: Option<&[RenditionName]>,
     ) -> Result<Playlist, Problem> {
         let Some((name, folder)) = path.names.split_last() else {
             return Err(Problem::NoRoute);
@@ -107,7 +123,13 @@ impl Gateway {
         })?;
         let malformed = Problem::Malformed { cid: file };
         let text = std::str::from_utf8(&text).map_err(|_| malformed.clone())?;
-        hls::rewrite_uris(text, |uri| immutable(uri, &files))
+        let text = match part {
+            None => Cow::Borrowed(text),
+            Some(part) => partial::cut(text, part)
+                .map(Cow::Owned)
+                .map_err(|_| malformed.clone())?,
+        };
+        hls::rewrite_uris(&text, |uri| immutable(uri, &files))
             .map(Playlist::new)
             .map_err(|_| malformed)
     }
@@ -142,6 +164,10 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
+
+fn is_master(path: &ContentPath) -> bool {
+    matches!(path.names.as_slice(), [name] if name == layout::MASTER)
+}
 
 fn is_playlist(name: &str) -> bool {
     name.rsplit_once('.')

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use cidcast_media::layout;
 
@@ -32,5 +32,11 @@ pub(crate) async fn get(
         return Ok(redirect(&master, HeaderMap::new()));
     }
     let caller = gateway.access.caller(&request)?;
-    gateway.play(&request, &caller, subject, &path).await
+    let response = gateway.play(&request, &caller, subject, &path).await?;
+    // Players ask for it once, when they begin. A cached copy that is still good is a view too.
+    let is_master = matches!(path.names.as_slice(), [name] if name == layout::MASTER);
+    if is_master && request.method == Method::GET && !response.status().is_client_error() {
+        gateway.views.count(subject);
+    }
+    Ok(response)
 }

@@ -9,7 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, Response};
 use bytes::Bytes;
 use cidcast_catalog::Catalog;
-use cidcast_gateway::{Access, Metrics, Reach, Settings, State, StaticSite, router};
+use cidcast_gateway::{Access, Metrics, Reach, Settings, State, StaticSite, Views, router};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::unixfs::add::{Tree, add_bytes};
 use cidcast_store::{Audience, Holder, InFlight, Store, StoreSettings};
@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) catalog: Catalog,
     pub(crate) registry: Registry,
     pub(crate) metrics: Metrics,
+    pub(crate) views: Views,
     guard: InFlight,
 }
 
@@ -41,6 +42,7 @@ impl World {
             store,
             catalog: Catalog::in_memory().await.unwrap(),
             metrics: Metrics::register(&mut registry),
+            views: Views::new(),
             registry,
         }
     }
@@ -59,6 +61,7 @@ impl World {
             site: StaticSite { get: site },
             settings,
             metrics: self.metrics.clone(),
+            views: self.views.clone(),
         })
     }
 

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use cidcast_catalog::{Catalog, CatalogError, ListQuery, OpenError, UnitName};
+use cidcast_catalog::{
+    Catalog, CatalogError, ListQuery, OpenError, Replicate, Subject, UnitName,
+};
 use cidcast_types::{AssetState, Cid, RenditionName};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -102,6 +104,20 @@ async fn check_rows(version: i64, catalog: &Catalog) {
         let upload = &catalog.uploads().await.unwrap()[0];
         assert_eq!((upload.offset, upload.length), (4, 10));
     }
+    if version >= 5 {
+        check_follows(catalog).await;
+    }
+}
+
+async fn check_follows(catalog: &Catalog) {
+    let follow = &catalog.follows().await.unwrap()[0];
+    assert_eq!(follow.policy.replicate, Replicate::Budget(1000));
+    let node = catalog.followers(0, 10).await.unwrap()[0].node;
+    let score = catalog.score(&Subject::Peer(node)).await.unwrap();
+    assert_eq!((score.score, score.reasons.len()), (120, 1));
+    assert!(catalog.blocked(0, 10).await.unwrap()[0].is_let_in);
+    assert_eq!(catalog.deliveries(0, 10).await.unwrap()[0].failures, 3);
+    assert_eq!(catalog.known_nodes(10).await.unwrap()[0].node, node);
 }
 
 /// SQLite's own check, and FTS5's of the index against the text.

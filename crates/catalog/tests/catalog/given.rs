@@ -1,5 +1,6 @@
 //! What the tests begin with.
 
+use cidcast_announce::{NodeId, NodeKey, Publisher, SigningKey};
 use cidcast_catalog::{Catalog, Failure, NewAsset, NewSource, Permanence};
 use cidcast_types::{AssetId, Cid, RootCid, Timestamp, UploadId, Visibility};
 
@@ -24,6 +25,14 @@ pub(crate) fn asset_id(n: u64) -> AssetId {
 
 pub(crate) fn upload_id(n: u64) -> UploadId {
     UploadId::from_parts(at(n), u128::from(n))
+}
+
+pub(crate) fn node(n: u8) -> NodeId {
+    NodeKey::from_seed([n; 32]).node()
+}
+
+pub(crate) fn publisher(n: u8) -> Publisher {
+    SigningKey::from_seed([n; 32]).publisher()
 }
 
 /// An asset with every field in use.

@@ -8,9 +8,14 @@
 )]
 
 mod assets;
+mod deliveries;
 mod file;
+mod follows;
 mod given;
 mod jobs;
 mod lists;
+mod notices;
+mod replicas;
+mod trust;
 mod units;
 mod uploads;

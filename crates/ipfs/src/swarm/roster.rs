@@ -22,6 +22,8 @@ use tokio::time::Instant;
 const AGENT_CHARS: usize = 128;
 /// Protocols of a peer that are kept. Kubo has about 20.
 const PROTOCOLS: usize = 128;
+/// Addresses that a peer says it listens on that are kept. They are passed on to others.
+const LISTENING: usize = 16;
 /// Addresses of this node as others see it that are kept.
 const OBSERVED: usize = 16;
 /// Nodes in the local network that are kept, and addresses of each. Anybody in there may claim to
@@ -40,6 +42,8 @@ pub struct Peer {
     pub agent: Option<String>,
     /// What it speaks, in order.
     pub protocols: Vec<String>,
+    /// Where it says that it listens; not proven.
+    pub listening: Vec<Multiaddr>,
     /// The last round trip that was measured.
     pub rtt: Option<Duration>,
 }
@@ -116,6 +120,7 @@ struct Entry {
     connections: BTreeMap<ConnectionId, (Multiaddr, Direction, Instant)>,
     agent: Option<String>,
     protocols: Vec<String>,
+    listening: Vec<Multiaddr>,
     rtt: Option<Duration>,
 }
 
@@ -185,6 +190,7 @@ impl Roster {
         let protocols = info.protocols.iter().take(PROTOCOLS);
         entry.protocols = protocols.map(|name| shown(name.as_ref())).collect();
         entry.protocols.sort();
+        entry.listening = info.listen_addrs.iter().take(LISTENING).cloned().collect();
         let seen = &info.observed_addr;
         state.observed.retain(|known| known != seen);
         if state.observed.len() >= OBSERVED {
@@ -313,6 +319,7 @@ impl Entry {
             connections,
             agent: self.agent.clone(),
             protocols: self.protocols.clone(),
+            listening: self.listening.clone(),
             rtt: self.rtt,
         }
     }

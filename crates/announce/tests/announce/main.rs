@@ -1,0 +1,4 @@
+//! Signing and verifying, seen from outside the crate.
+
+mod announcements;
+mod draft;

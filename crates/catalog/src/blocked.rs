@@ -1,0 +1,440 @@
+//! Who is blocked, by the operator or by imported lists.
+
+use cidcast_announce::Publisher;
+use cidcast_types::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use crate::row::{count, millis, parse, time};
+use crate::spelled::spelled;
+use crate::trust::{Fate, Subject};
+use crate::{Catalog, CatalogError};
+
+/// Blocks of the operator's own, and block lists, that there may be.
+pub const MAX_BLOCKED: u32 = 10_000;
+/// Block lists that may be imported. Each has as many entries as its format allows.
+pub const MAX_BLOCK_LISTS: u32 = 64;
+
+/// A change to what is blocked was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BlockedError {
+    /// There are too many.
+    #[error("there are {MAX_BLOCKED} blocks, which is the most: take back some first")]
+    Full,
+    /// There are too many lists.
+    #[error("there are {MAX_BLOCK_LISTS} block lists, which is the most: remove one first")]
+    TooManyLists,
+    /// An older list of the same publisher.
+    #[error(
+        "a newer block list of {publisher} is here (signed at {here}, this one at {given}): nothing \
+         is changed"
+    )]
+    Older {
+        /// Who signed both.
+        publisher: Publisher,
+        /// When the one that is here was signed, in milliseconds since the epoch.
+        here: Timestamp,
+        /// When the other one was.
+        given: Timestamp,
+    },
+    /// Nobody imported it.
+    #[error("there is no block list of {0} here: list the block lists to see which there are")]
+    NoSuchList(Publisher),
+    /// The database failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+impl From<sqlx::Error> for BlockedError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Catalog(error.into())
+    }
+}
+
+/// Somebody who is blocked, by one who says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// Who.
+    pub subject: Subject,
+    /// Whose list says so; `None`: the operator.
+    pub by: Option<Publisher>,
+    /// In the words of who said so.
+    pub reason: String,
+    /// What becomes of what it had here; `None`: what the configuration says.
+    pub fate: Option<Fate>,
+    /// Since when.
+    pub at: Timestamp,
+    /// Whether the operator lets it in although a list says so.
+    pub is_let_in: bool,
+}
+
+spelled! {
+    /// How a block list came here.
+    pub enum ListSource as "file or publisher" {
+        /// The operator gave it; it stays as it is.
+        File = "file",
+        /// Its publisher's nodes gave it, and are asked for newer ones.
+        Publisher = "publisher",
+    }
+}
+
+/// A block list that has been verified, to be imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBlockList {
+    /// Who signed it.
+    pub publisher: Publisher,
+    /// How it came here.
+    pub source: ListSource,
+    /// When it was signed.
+    pub at: Timestamp,
+    /// As it was signed.
+    pub bytes: Vec<u8>,
+    /// Whom it blocks, and why.
+    pub entries: Vec<(Subject, String)>,
+    /// When the publisher is to be asked for a newer one.
+    pub next_at: Option<Timestamp>,
+}
+
+/// A block list that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlockList {
+    /// Who signed it.
+    pub publisher: Publisher,
+    /// How it came here.
+    pub source: ListSource,
+    /// When it was signed.
+    pub at: Timestamp,
+    /// When it came here.
+    pub imported_at: Timestamp,
+    /// How many it blocks.
+    pub entries: u32,
+    /// How often in a row asking for a newer one has failed.
+    pub failures: u32,
+    /// Why it failed the last time.
+    pub error: Option<String>,
+    /// When the publisher is asked for a newer one.
+    pub next_at: Option<Timestamp>,
+}
+
+struct BlockedRow {
+    kind: String,
+    subject: String,
+    by: Option<String>,
+    reason: String,
+    fate: Option<String>,
+    at: i64,
+    let_in: i64,
+}
+
+impl BlockedRow {
+    fn into_blocked(self) -> Result<Blocked, CatalogError> {
+        Ok(Blocked {
+            subject: Subject::from_columns("blocked.subject", &self.kind, &self.subject)?,
+            by: self
+                .by
+                .map(|by| parse("block_lists.publisher", &by))
+                .transpose()?,
+            fate: self
+                .fate
+                .map(|fate| parse("blocked.fate", &fate))
+                .transpose()?,
+            at: time("blocked.at", self.at)?,
+            is_let_in: self.let_in != 0,
+            reason: self.reason,
+        })
+    }
+}
+
+struct ListRow {
+    publisher: String,
+    source: String,
+    at: i64,
+    imported_at: i64,
+    failures: i64,
+    error: Option<String>,
+    next_at: Option<i64>,
+    entries: i64,
+}
+
+impl ListRow {
+    fn into_list(self) -> Result<StoredBlockList, CatalogError> {
+        Ok(StoredBlockList {
+            publisher: parse("block_lists.publisher", &self.publisher)?,
+            source: parse("block_lists.source", &self.source)?,
+            at: time("block_lists.at", self.at)?,
+            imported_at: time("block_lists.imported_at", self.imported_at)?,
+            entries: count("block_lists.entries", self.entries)?,
+            failures: count("block_lists.failures", self.failures)?,
+            next_at: self
+                .next_at
+                .map(|at| time("block_lists.next_at", at))
+                .transpose()?,
+            error: self.error,
+        })
+    }
+}
+
+impl Catalog {
+    /// Blocks somebody; a second time, reason and fate are replaced.
+    ///
+    /// # Errors
+    /// [`BlockedError::Full`], or the database failed.
+    pub async fn block(
+        &self,
+        subject: &Subject,
+        reason: &str,
+        fate: Option<Fate>,
+        now: Timestamp,
+    ) -> Result<(), BlockedError> {
+        let (kind, key, now) = (subject.kind(), subject.key(), millis(now));
+        let fate = fate.map(Fate::as_str);
+        let mut write = self.write().await?;
+        sqlx::query!("DELETE FROM unblocked WHERE kind = ? AND subject = ?", kind, key)
+            .execute(&mut *write)
+            .await?;
+        sqlx::query!(
+            "INSERT INTO blocked (kind, subject, reason, fate, at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (kind, subject, ifnull(list, 0)) DO UPDATE SET reason = ?3, fate = ?4",
+            kind,
+            key,
+            reason,
+            fate,
+            now
+        )
+        .execute(&mut *write)
+        .await?;
+        let all =
+            sqlx::query_scalar!(r#"SELECT COUNT(*) AS "n!: i64" FROM blocked WHERE list IS NULL"#)
+                .fetch_one(&mut *write)
+                .await?;
+        if all > i64::from(MAX_BLOCKED) {
+            return Err(BlockedError::Full);
+        }
+        Ok(write.commit().await?)
+    }
+
+    /// Takes back the operator's block of somebody, and lets it in although a list blocks it.
+    /// Answers whether it was blocked at all.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn unblock(&self, subject: &Subject, now: Timestamp) -> Result<bool, CatalogError> {
+        let (kind, key, now) = (subject.kind(), subject.key(), millis(now));
+        let mut write = self.write().await?;
+        let mine = sqlx::query!(
+            "DELETE FROM blocked WHERE kind = ? AND subject = ? AND list IS NULL",
+            kind,
+            key
+        )
+        .execute(&mut *write)
+        .await?;
+        let listed = sqlx::query!(
+            "INSERT OR IGNORE INTO unblocked (kind, subject, at)
+             SELECT DISTINCT kind, subject, ?1 FROM blocked WHERE kind = ?2 AND subject = ?3",
+            now,
+            kind,
+            key
+        )
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(mine.rows_affected() + listed.rows_affected() > 0)
+    }
+
+    /// Up to `limit` of those who are blocked, after the first `skip`; the operator's own first,
+    /// newest first.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn blocked(&self, skip: u32, limit: u32) -> Result<Vec<Blocked>, CatalogError> {
+        let rows = sqlx::query_as!(
+            BlockedRow,
+            r#"SELECT b.kind, b.subject, l.publisher AS "by: String", b.reason, b.fate, b.at,
+                   (b.list IS NOT NULL AND EXISTS (SELECT 1 FROM unblocked AS u
+                       WHERE u.kind = b.kind AND u.subject = b.subject)) AS "let_in!: i64"
+               FROM blocked AS b LEFT JOIN block_lists AS l ON l.id = b.list
+               ORDER BY b.list IS NOT NULL, b.id DESC LIMIT ?1 OFFSET ?2"#,
+            limit,
+            skip
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter().map(BlockedRow::into_blocked).collect()
+    }
+
+    /// Whom the operator blocks, oldest first: what goes into a block list of one's own.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn own_blocked(&self) -> Result<Vec<(Subject, String)>, CatalogError> {
+        let rows = sqlx::query!(
+            "SELECT kind, subject, reason FROM blocked WHERE list IS NULL ORDER BY id"
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let subject = Subject::from_columns("blocked.subject", &row.kind, &row.subject)?;
+                Ok((subject, row.reason))
+            })
+            .collect()
+    }
+
+    /// Puts a block list in the place of the one of the same publisher. The same list again changes
+    /// only when the publisher is asked next.
+    ///
+    /// # Errors
+    /// [`BlockedError::Older`], [`BlockedError::TooManyLists`], or the database failed.
+    pub async fn import_block_list(
+        &self,
+        list: &NewBlockList,
+        now: Timestamp,
+    ) -> Result<(), BlockedError> {
+        let (publisher, source) = (list.publisher.to_string(), list.source.as_str());
+        let (at, next_at) = (millis(list.at), list.next_at.map(millis));
+        let now = millis(now);
+        let mut write = self.write().await?;
+        let here = sqlx::query_scalar!("SELECT at FROM block_lists WHERE publisher = ?", publisher)
+            .fetch_optional(&mut *write)
+            .await?;
+        match here {
+            Some(here) if here > at => {
+                return Err(BlockedError::Older {
+                    publisher: list.publisher,
+                    here: time("block_lists.at", here)?,
+                    given: list.at,
+                });
+            }
+            Some(_) => {}
+            None => {
+                let all = sqlx::query_scalar!(r#"SELECT COUNT(*) AS "n!: i64" FROM block_lists"#)
+                    .fetch_one(&mut *write)
+                    .await?;
+                if all >= i64::from(MAX_BLOCK_LISTS) {
+                    return Err(BlockedError::TooManyLists);
+                }
+            }
+        }
+        let id = sqlx::query_scalar!(
+            "INSERT INTO block_lists (publisher, source, at, bytes, imported_at, next_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (publisher) DO UPDATE SET source = ?2, at = ?3, bytes = ?4,
+                 next_at = ?6, failures = 0, error = NULL
+             RETURNING id",
+            publisher,
+            source,
+            at,
+            list.bytes,
+            now,
+            next_at
+        )
+        .fetch_one(&mut *write)
+        .await?;
+        replace_entries(&mut write, id, &list.entries, now).await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Takes back an imported list and every block that only it said.
+    ///
+    /// # Errors
+    /// [`BlockedError::NoSuchList`], or the database failed.
+    pub async fn remove_block_list(&self, publisher: &Publisher) -> Result<(), BlockedError> {
+        let key = publisher.to_string();
+        let mut write = self.write().await?;
+        let done = sqlx::query!("DELETE FROM block_lists WHERE publisher = ?", key)
+            .execute(&mut *write)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(BlockedError::NoSuchList(*publisher));
+        }
+        // Nobody has to be let in whom no list keeps out: a later list starts from nothing.
+        sqlx::query!(
+            "DELETE FROM unblocked WHERE NOT EXISTS (SELECT 1 FROM blocked AS b
+                 WHERE b.kind = unblocked.kind AND b.subject = unblocked.subject)"
+        )
+        .execute(&mut *write)
+        .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Every imported list, oldest first; at most [`MAX_BLOCK_LISTS`].
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn block_lists(&self) -> Result<Vec<StoredBlockList>, CatalogError> {
+        let rows = sqlx::query_as!(
+            ListRow,
+            r#"SELECT publisher, source, at, imported_at, failures, error, next_at,
+                   (SELECT COUNT(*) FROM blocked WHERE list = block_lists.id) AS "entries!: i64"
+               FROM block_lists ORDER BY id"#
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter().map(ListRow::into_list).collect()
+    }
+
+    /// Publishers that are to be asked for a newer list at `now`, longest overdue first.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn due_block_lists(&self, now: Timestamp) -> Result<Vec<Publisher>, CatalogError> {
+        let now = millis(now);
+        let keys = sqlx::query_scalar!(
+            "SELECT publisher FROM block_lists WHERE next_at <= ? ORDER BY next_at",
+            now
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        keys.iter()
+            .map(|key| parse("block_lists.publisher", key))
+            .collect()
+    }
+
+    /// Saves that asking for a newer list failed; the list that is here stays.
+    ///
+    /// # Errors
+    /// See [`CatalogError`]. A list that was removed meanwhile is none.
+    pub async fn block_list_failed(
+        &self,
+        publisher: &Publisher,
+        error: &str,
+        next_at: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let (key, next_at) = (publisher.to_string(), millis(next_at));
+        let mut write = self.write().await?;
+        sqlx::query!(
+            "UPDATE block_lists SET failures = failures + 1, error = ?, next_at = ?
+             WHERE publisher = ?",
+            error,
+            next_at,
+            key
+        )
+        .execute(&mut *write)
+        .await?;
+        Ok(write.commit().await?)
+    }
+}
+
+async fn replace_entries(
+    write: &mut Transaction<'static, Sqlite>,
+    list: i64,
+    entries: &[(Subject, String)],
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM blocked WHERE list = ?", list)
+        .execute(&mut **write)
+        .await?;
+    for (subject, reason) in entries {
+        let (kind, key) = (subject.kind(), subject.key());
+        sqlx::query!(
+            "INSERT OR IGNORE INTO blocked (kind, subject, list, reason, at) VALUES (?, ?, ?, ?, ?)",
+            kind,
+            key,
+            list,
+            reason,
+            now
+        )
+        .execute(&mut **write)
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! Feeds: reading them, and noting how catching up goes.
+
+mod apply;
+mod fork;
+mod forget;
+mod hash;
+mod own;
+mod record;
+mod row;
+
+use cidcast_announce::Publisher;
+use cidcast_types::{Cid, Timestamp};
+
+use crate::feed::{Feed, FeedUsage, KeptAnnouncement, KnownSnapshot, SnapshotState};
+use crate::feed::{SyncNote, Tombstone};
+use crate::list::{Cursor, MAX_PAGE, Page};
+use crate::row::{integer, millis, parse, size, time};
+use crate::{Catalog, CatalogError};
+pub(crate) use hash::digest;
+use hash::{announcement_cid, root_cid, split_announcements};
+pub use own::Unannounced;
+pub(crate) use row::AnnouncedRow;
+use row::{FeedRow, publisher_of};
+
+impl Catalog {
+    /// What is known about a publisher's feed, if anything is.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn feed(&self, publisher: &Publisher) -> Result<Option<Feed>, CatalogError> {
+        let key = publisher.as_bytes().as_slice();
+        let row = sqlx::query_as!(FeedRow, "SELECT * FROM publishers WHERE key = ?", key)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.map(FeedRow::into_feed).transpose()
+    }
+
+    /// One page of the feeds that are known, the newest first.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn feeds(
+        &self,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Feed>, CatalogError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let (before, more) = (Cursor::place(cursor), limit + 1);
+        let rows = sqlx::query_as!(
+            FeedRow,
+            "SELECT * FROM publishers WHERE id < ? ORDER BY id DESC LIMIT ?",
+            before,
+            more
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        Page::cut(rows, limit, |row| row.id, FeedRow::into_feed)
+    }
+
+    /// Publishers and how many of their announcements are here, by key, those after `after`.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn feed_heads(
+        &self,
+        after: Option<&Publisher>,
+        limit: u32,
+    ) -> Result<Vec<(Publisher, u64)>, CatalogError> {
+        let after = after.map_or(&[][..], |key| key.as_bytes().as_slice());
+        let rows = sqlx::query!(
+            "SELECT key, have FROM publishers WHERE key > ? AND have > 0 ORDER BY key LIMIT ?",
+            after,
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| Ok((publisher_of(&row.key)?, size("publishers.have", row.have)?)))
+            .collect()
+    }
+
+    /// Feeds of which more is known to exist than is here.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn feeds_behind(&self, limit: u32) -> Result<Vec<Feed>, CatalogError> {
+        let rows = sqlx::query_as!(
+            FeedRow,
+            "SELECT * FROM publishers WHERE known > have ORDER BY id LIMIT ?",
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter().map(FeedRow::into_feed).collect()
+    }
+
+    /// The announcements from number `from` on whose bytes are in the store, in order.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn kept_announcements(
+        &self,
+        publisher: &Publisher,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<KeptAnnouncement>, CatalogError> {
+        let (key, from) = (publisher.as_bytes().as_slice(), integer(from));
+        let rows = sqlx::query!(
+            "SELECT seq, cid, bytes FROM announcements
+             WHERE publisher = (SELECT id FROM publishers WHERE key = ?) AND seq >= ? AND bytes > 0
+             ORDER BY seq LIMIT ?",
+            key,
+            from,
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(KeptAnnouncement {
+                    seq: size("announcements.seq", row.seq)?,
+                    cid: announcement_cid("announcements.cid", &row.cid)?,
+                    bytes: size("announcements.bytes", row.bytes)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The newest snapshot that a feed has announced.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn known_snapshot(
+        &self,
+        publisher: &Publisher,
+    ) -> Result<Option<KnownSnapshot>, CatalogError> {
+        let key = publisher.as_bytes().as_slice();
+        let row = sqlx::query!(
+            "SELECT snapshots.* FROM snapshots JOIN publishers ON publishers.id = publisher
+             WHERE key = ?",
+            key
+        )
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|row| {
+            Ok(KnownSnapshot {
+                seq: size("snapshots.seq", row.seq)?,
+                announced_in: size("snapshots.announced_in", row.announced_in)?,
+                cid: announcement_cid("snapshots.cid", &row.cid)?,
+                segments: split_announcements("snapshots.segments", &row.segments)?,
+                state: match row.loaded {
+                    0 => SnapshotState::Named,
+                    _ => SnapshotState::Held,
+                },
+            })
+        })
+        .transpose()
+    }
+
+    /// Retractions of a publisher, the newest first.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn tombstones(
+        &self,
+        publisher: &Publisher,
+        limit: u32,
+    ) -> Result<Vec<Tombstone>, CatalogError> {
+        let key = publisher.as_bytes().as_slice();
+        let rows = sqlx::query!(
+            "SELECT asset, seq, at, reason, root FROM tombstones
+             WHERE publisher = (SELECT id FROM publishers WHERE key = ?)
+             ORDER BY seq DESC LIMIT ?",
+            key,
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Tombstone {
+                    asset: parse("tombstones.asset", &row.asset)?,
+                    root: row
+                        .root
+                        .map(|root| root_cid("tombstones.root", &root))
+                        .transpose()?,
+                    seq: size("tombstones.seq", row.seq)?,
+                    at: time("tombstones.at", row.at)?,
+                    reason: row.reason,
+                })
+            })
+            .collect()
+    }
+
+    /// What all feeds take together.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn feed_usage(&self) -> Result<FeedUsage, CatalogError> {
+        let row = sqlx::query!("SELECT bytes, publishers FROM feed_usage")
+            .fetch_one(&self.reader)
+            .await?;
+        Ok(FeedUsage {
+            bytes: size("feed_usage.bytes", row.bytes)?,
+            publishers: size("feed_usage.publishers", row.publishers)?,
+        })
+    }
+
+    /// Notes how catching up with a feed went. A feed without a row gets none by this.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn note_sync(
+        &self,
+        publisher: &Publisher,
+        note: &SyncNote,
+    ) -> Result<(), CatalogError> {
+        let key = publisher.as_bytes().as_slice();
+        let next_at = note.next_at.map(millis);
+        let mut write = self.write().await?;
+        sqlx::query!(
+            "UPDATE publishers SET source = COALESCE(?, source), error = ?, failures = ?, next_at = ?
+             WHERE key = ?",
+            note.source,
+            note.error,
+            note.failures,
+            next_at,
+            key
+        )
+        .execute(&mut *write)
+        .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Makes `publisher` the one that this node signs for, and no other.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn set_own_publisher(
+        &self,
+        publisher: &Publisher,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let (key, now) = (publisher.as_bytes().as_slice(), millis(now));
+        let mut write = self.write().await?;
+        sqlx::query!("UPDATE publishers SET own = 0 WHERE own = 1 AND key <> ?", key)
+            .execute(&mut *write)
+            .await?;
+        sqlx::query!(
+            "INSERT INTO publishers (key, own, recorded_at) VALUES (?, 1, ?)
+             ON CONFLICT (key) DO UPDATE SET own = 1",
+            key,
+            now
+        )
+        .execute(&mut *write)
+        .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// The CID of an announcement that is recorded, whether or not its bytes are kept.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn announcement_cid(
+        &self,
+        publisher: &Publisher,
+        seq: u64,
+    ) -> Result<Option<Cid>, CatalogError> {
+        let (key, seq) = (publisher.as_bytes().as_slice(), integer(seq));
+        let digest = sqlx::query_scalar!(
+            "SELECT cid FROM announcements
+             WHERE publisher = (SELECT id FROM publishers WHERE key = ?) AND seq = ?",
+            key,
+            seq
+        )
+        .fetch_optional(&self.reader)
+        .await?;
+        digest
+            .map(|digest| announcement_cid("announcements.cid", &digest))
+            .transpose()
+    }
+}

@@ -1,0 +1,104 @@
+//! Where the own feed and the assets of this node differ.
+
+use cidcast_announce::Publisher;
+use cidcast_types::AssetId;
+
+use super::row::AnnouncedRow;
+use crate::row::{AssetRow, parse};
+use crate::{Asset, Catalog, CatalogError, feed::AnnouncedAsset};
+
+/// A public asset that may have to be announced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unannounced {
+    /// The asset as it is.
+    pub asset: Asset,
+    /// How it was announced, if it was.
+    pub announced: Option<AnnouncedAsset>,
+}
+
+impl Catalog {
+    /// Public, ready assets with an id after `after` that were not announced, or that may have
+    /// changed since, by id.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn unannounced(
+        &self,
+        own: &Publisher,
+        after: Option<&AssetId>,
+        limit: u32,
+    ) -> Result<Vec<Unannounced>, CatalogError> {
+        let key = own.as_bytes().as_slice();
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let rows = sqlx::query_as!(
+            AssetRow,
+            "SELECT assets.* FROM assets LEFT JOIN announced ON announced.asset = assets.id
+                 AND announced.publisher = (SELECT id FROM publishers WHERE key = ?)
+             WHERE assets.id > ? AND visibility = 'public' AND state = 'ready'
+                 AND (announced.id IS NULL OR announced.title <> assets.title
+                     OR announced.description <> assets.description
+                     OR announced.tags <> assets.tags OR announced.at <= assets.updated_at)
+             ORDER BY assets.id LIMIT ?",
+            key,
+            after,
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            let asset = row.into_asset()?;
+            let announced = self.announced_asset(own, &asset.id).await?;
+            all.push(Unannounced { asset, announced });
+        }
+        Ok(all)
+    }
+
+    /// Assets that the own feed announces although they are not public and ready any more.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn no_longer_public(
+        &self,
+        own: &Publisher,
+        limit: u32,
+    ) -> Result<Vec<AssetId>, CatalogError> {
+        let key = own.as_bytes().as_slice();
+        let ids = sqlx::query_scalar!(
+            "SELECT announced.asset FROM announced LEFT JOIN assets ON assets.id = announced.asset
+             WHERE announced.publisher = (SELECT id FROM publishers WHERE key = ?)
+                 AND (assets.id IS NULL OR visibility <> 'public' OR state <> 'ready')
+             ORDER BY announced.id LIMIT ?",
+            key,
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        ids.iter().map(|id| parse("announced.asset", id)).collect()
+    }
+
+    /// One asset of one publisher, hidden or not.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn announced_asset(
+        &self,
+        publisher: &Publisher,
+        asset: &AssetId,
+    ) -> Result<Option<AnnouncedAsset>, CatalogError> {
+        let (key, asset) = (publisher.as_bytes().as_slice(), asset.to_string());
+        let row = sqlx::query_as!(
+            AnnouncedRow,
+            "SELECT announced.id, key, name, asset, seq, at, root, title, description, tags,
+                 created_at, duration_ms, announced.bytes, renditions, poster, language, copies_min,
+                 copies_max, views, hidden
+             FROM announced JOIN publishers ON publishers.id = announced.publisher
+             WHERE asset = ? AND key = ?",
+            asset,
+            key
+        )
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(AnnouncedRow::into_asset).transpose()
+    }
+}
