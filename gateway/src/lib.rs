@@ -2,7 +2,8 @@
 //!
 //! [`router`] answers `/ipfs/{cid}/…` (files, directories, raw blocks), `/play/{asset or root
 //! CID}/…` (HLS playlists whose segments are immutable `/ipfs/{cid}` URLs, also while the asset is
-//! being transcoded) and `/embed/{asset or root CID}` (a player page). A request goes through
+//! being transcoded) and `/embed/{asset or root CID}` (a player page).
+//! `/feeds/{publisher}.rss` and `/oembed` tell other programs what there is. A request goes through
 //! route → resolve → respond: a route parses its target, `resolve` turns a root and names into
 //! content that the caller may see, `respond` makes the answer.
 //!
@@ -165,6 +166,8 @@ pub fn router(state: State) -> Router {
         .route("/play/{*path}", get(route::play::get))
         .route("/embed/{subject}", get(route::embed::page))
         .route("/embed-assets/{*path}", get(route::embed::asset))
+        .route("/feeds/{file}", get(route::feeds::get))
+        .route("/oembed", get(route::oembed::get))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NoRoute)
         .with_state(gateway)

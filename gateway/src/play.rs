@@ -108,7 +108,7 @@ impl Gateway {
     }
 
     /// An asset that `caller` may see.
-    async fn asset(&self, caller: &Caller, id: &AssetId) -> Result<Asset, Problem> {
+    pub(crate) async fn asset(&self, caller: &Caller, id: &AssetId) -> Result<Asset, Problem> {
         let found = self
             .in_time(self.catalog.get(id))
             .await?
@@ -166,7 +166,8 @@ fn is_here(uri: &str) -> bool {
     !uri.starts_with("//") && !head.contains(':') && !uri.contains('\\')
 }
 
-fn catalog_problem(error: &CatalogError) -> Problem {
+/// A database that cannot be read, as the client sees it.
+pub(crate) fn catalog_problem(error: &CatalogError) -> Problem {
     match error {
         CatalogError::Busy(_) | CatalogError::Closed => Problem::Busy,
         CatalogError::DiskFull(_)

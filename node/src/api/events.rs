@@ -118,7 +118,7 @@ impl Listener {
 /// The asset as it is now; nothing if it is gone (its own event says so).
 async fn changed(api: &Shared, links: &Links, id: &AssetId) -> Option<Message> {
     match api.catalog.get(id).await {
-        Ok(asset) => message("asset", &AssetView::new(&asset?, links)),
+        Ok(asset) => message("asset", &api.asset_view(&asset?, links).await.ok()?),
         Err(error) => {
             tracing::warn!(asset = %id, %error, "could not read an asset for an event");
             None

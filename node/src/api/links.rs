@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use cidcast_announce::Publisher;
 use cidcast_types::{AssetId, RootCid};
 
 use super::origin::named_host;
@@ -52,6 +53,26 @@ impl Links {
     /// A page with a player, for an `<iframe>`.
     pub(crate) fn embed(&self, id: &AssetId) -> String {
         format!("{}/embed/{id}", self.base)
+    }
+
+    /// The playlist of a package, whoever published it.
+    pub(crate) fn play_package(&self, root: &RootCid) -> String {
+        format!("{}/play/{root}/master.m3u8", self.base)
+    }
+
+    /// A page with a player for a package.
+    pub(crate) fn embed_package(&self, root: &RootCid) -> String {
+        format!("{}/embed/{root}", self.base)
+    }
+
+    /// A file of a package, by its path inside.
+    pub(crate) fn file(&self, root: &RootCid, path: &str) -> String {
+        format!("{}/ipfs/{root}/{path}", self.base)
+    }
+
+    /// What a publisher announces, as an RSS feed.
+    pub(crate) fn rss(&self, publisher: &Publisher) -> String {
+        format!("{}/feeds/{publisher}.rss", self.base)
     }
 
     /// The package's directory.
