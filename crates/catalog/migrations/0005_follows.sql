@@ -76,14 +76,24 @@ CREATE INDEX score_events_by_subject ON score_events (kind, subject, id);
 -- `next_at` is when the publisher is asked for a newer one; NULL for a list from a file.
 CREATE TABLE block_lists (
     id          INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    publisher   TEXT    NOT NULL UNIQUE,
+    publisher   TEXT    NOT NULL,
+    title       TEXT    NOT NULL,
     source      TEXT    NOT NULL,
     at          INTEGER NOT NULL,
     bytes       BLOB    NOT NULL,
     imported_at INTEGER NOT NULL,
     failures    INTEGER NOT NULL DEFAULT 0,
     error       TEXT,
-    next_at     INTEGER
+    next_at     INTEGER,
+    UNIQUE (publisher, title)
+) STRICT;
+
+-- The operator's own block list, as it was signed last for others to have.
+CREATE TABLE shared_block_list (
+    one       INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    publisher TEXT    NOT NULL,
+    at        INTEGER NOT NULL,
+    bytes     BLOB    NOT NULL
 ) STRICT;
 
 -- Who is blocked, and by which list; without a list it is the operator's own word.
@@ -106,6 +116,12 @@ CREATE TABLE unblocked (
     subject TEXT    NOT NULL,
     at      INTEGER NOT NULL,
     PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+
+-- Publishers that are refused and whose assets are therefore neither listed nor found: bit 2 of
+-- `hidden` in `announced` and `tombstones`. Bit 1 is the operator's removal of one asset.
+CREATE TABLE hidden_publishers (
+    publisher TEXT NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
 -- Notices to other nodes that have not arrived. A newer notice about the same thing (`about`)

@@ -89,12 +89,12 @@ impl Catalog {
         let root = digest(&root.cid());
         let rows = sqlx::query_as!(
             AnnouncedRow,
-            "SELECT announced.id, key, name, asset, seq, at, root, title, description, tags,
+            r#"SELECT announced.id AS "id!", key, name, asset, seq, at, root, title, description, tags,
                  created_at, duration_ms, announced.bytes, renditions, poster, language, copies_min,
                  copies_max, views, hidden
              FROM announced JOIN publishers ON publishers.id = announced.publisher
              WHERE substr(root, 1, 8) = substr(?1, 1, 8) AND root = ?1
-             ORDER BY announced.id LIMIT 200",
+             ORDER BY announced.id LIMIT 200"#,
             root
         )
         .fetch_all(&self.reader)

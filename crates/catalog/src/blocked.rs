@@ -23,7 +23,7 @@ pub enum BlockedError {
     /// There are too many lists.
     #[error("there are {MAX_BLOCK_LISTS} block lists, which is the most: remove one first")]
     TooManyLists,
-    /// An older list of the same publisher.
+    /// An older list of the same publisher and title.
     #[error(
         "a newer block list of {publisher} is here (signed at {here}, this one at {given}): nothing \
          is changed"
@@ -37,8 +37,8 @@ pub enum BlockedError {
         given: Timestamp,
     },
     /// Nobody imported it.
-    #[error("there is no block list of {0} here: list the block lists to see which there are")]
-    NoSuchList(Publisher),
+    #[error("there is no block list {0} here: list the block lists to see which there are")]
+    NoSuchList(i64),
     /// The database failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -82,6 +82,8 @@ spelled! {
 pub struct NewBlockList {
     /// Who signed it.
     pub publisher: Publisher,
+    /// What its publisher calls it. A publisher can have several.
+    pub title: String,
     /// How it came here.
     pub source: ListSource,
     /// When it was signed.
@@ -97,8 +99,12 @@ pub struct NewBlockList {
 /// A block list that is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBlockList {
+    /// Never used twice.
+    pub id: i64,
     /// Who signed it.
     pub publisher: Publisher,
+    /// What its publisher calls it.
+    pub title: String,
     /// How it came here.
     pub source: ListSource,
     /// When it was signed.
@@ -145,7 +151,9 @@ impl BlockedRow {
 }
 
 struct ListRow {
+    id: i64,
     publisher: String,
+    title: String,
     source: String,
     at: i64,
     imported_at: i64,
@@ -158,6 +166,7 @@ struct ListRow {
 impl ListRow {
     fn into_list(self) -> Result<StoredBlockList, CatalogError> {
         Ok(StoredBlockList {
+            id: self.id,
             publisher: parse("block_lists.publisher", &self.publisher)?,
             source: parse("block_lists.source", &self.source)?,
             at: time("block_lists.at", self.at)?,
@@ -168,6 +177,7 @@ impl ListRow {
                 .next_at
                 .map(|at| time("block_lists.next_at", at))
                 .transpose()?,
+            title: self.title,
             error: self.error,
         })
     }
@@ -188,9 +198,13 @@ impl Catalog {
         let (kind, key, now) = (subject.kind(), subject.key(), millis(now));
         let fate = fate.map(Fate::as_str);
         let mut write = self.write().await?;
-        sqlx::query!("DELETE FROM unblocked WHERE kind = ? AND subject = ?", kind, key)
-            .execute(&mut *write)
-            .await?;
+        sqlx::query!(
+            "DELETE FROM unblocked WHERE kind = ? AND subject = ?",
+            kind,
+            key
+        )
+        .execute(&mut *write)
+        .await?;
         sqlx::query!(
             "INSERT INTO blocked (kind, subject, reason, fate, at) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (kind, subject, ifnull(list, 0)) DO UPDATE SET reason = ?3, fate = ?4",
@@ -279,7 +293,7 @@ impl Catalog {
             .collect()
     }
 
-    /// Puts a block list in the place of the one of the same publisher. The same list again changes
+    /// Puts a block list in the place of the one of the same publisher and title. The same list again changes
     /// only when the publisher is asked next.
     ///
     /// # Errors
@@ -293,9 +307,13 @@ impl Catalog {
         let (at, next_at) = (millis(list.at), list.next_at.map(millis));
         let now = millis(now);
         let mut write = self.write().await?;
-        let here = sqlx::query_scalar!("SELECT at FROM block_lists WHERE publisher = ?", publisher)
-            .fetch_optional(&mut *write)
-            .await?;
+        let here = sqlx::query_scalar!(
+            "SELECT at FROM block_lists WHERE publisher = ? AND title = ?",
+            publisher,
+            list.title
+        )
+        .fetch_optional(&mut *write)
+        .await?;
         match here {
             Some(here) if here > at => {
                 return Err(BlockedError::Older {
@@ -315,9 +333,9 @@ impl Catalog {
             }
         }
         let id = sqlx::query_scalar!(
-            "INSERT INTO block_lists (publisher, source, at, bytes, imported_at, next_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (publisher) DO UPDATE SET source = ?2, at = ?3, bytes = ?4,
+            "INSERT INTO block_lists (publisher, source, at, bytes, imported_at, next_at, title)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (publisher, title) DO UPDATE SET source = ?2, at = ?3, bytes = ?4,
                  next_at = ?6, failures = 0, error = NULL
              RETURNING id",
             publisher,
@@ -325,7 +343,8 @@ impl Catalog {
             at,
             list.bytes,
             now,
-            next_at
+            next_at,
+            list.title
         )
         .fetch_one(&mut *write)
         .await?;
@@ -337,14 +356,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`BlockedError::NoSuchList`], or the database failed.
-    pub async fn remove_block_list(&self, publisher: &Publisher) -> Result<(), BlockedError> {
-        let key = publisher.to_string();
+    pub async fn remove_block_list(&self, id: i64) -> Result<(), BlockedError> {
         let mut write = self.write().await?;
-        let done = sqlx::query!("DELETE FROM block_lists WHERE publisher = ?", key)
+        let done = sqlx::query!("DELETE FROM block_lists WHERE id = ?", id)
             .execute(&mut *write)
             .await?;
         if done.rows_affected() == 0 {
-            return Err(BlockedError::NoSuchList(*publisher));
+            return Err(BlockedError::NoSuchList(id));
         }
         // Nobody has to be let in whom no list keeps out: a later list starts from nothing.
         sqlx::query!(
@@ -363,7 +381,7 @@ impl Catalog {
     pub async fn block_lists(&self) -> Result<Vec<StoredBlockList>, CatalogError> {
         let rows = sqlx::query_as!(
             ListRow,
-            r#"SELECT publisher, source, at, imported_at, failures, error, next_at,
+            r#"SELECT id, publisher, title, source, at, imported_at, failures, error, next_at,
                    (SELECT COUNT(*) FROM blocked WHERE list = block_lists.id) AS "entries!: i64"
                FROM block_lists ORDER BY id"#
         )
@@ -372,45 +390,77 @@ impl Catalog {
         rows.into_iter().map(ListRow::into_list).collect()
     }
 
-    /// Publishers that are to be asked for a newer list at `now`, longest overdue first.
-    ///
-    /// # Errors
-    /// See [`CatalogError`].
-    pub async fn due_block_lists(&self, now: Timestamp) -> Result<Vec<Publisher>, CatalogError> {
-        let now = millis(now);
-        let keys = sqlx::query_scalar!(
-            "SELECT publisher FROM block_lists WHERE next_at <= ? ORDER BY next_at",
-            now
-        )
-        .fetch_all(&self.reader)
-        .await?;
-        keys.iter()
-            .map(|key| parse("block_lists.publisher", key))
-            .collect()
-    }
-
     /// Saves that asking for a newer list failed; the list that is here stays.
     ///
     /// # Errors
     /// See [`CatalogError`]. A list that was removed meanwhile is none.
     pub async fn block_list_failed(
         &self,
-        publisher: &Publisher,
+        id: i64,
         error: &str,
         next_at: Timestamp,
     ) -> Result<(), CatalogError> {
-        let (key, next_at) = (publisher.to_string(), millis(next_at));
+        let next_at = millis(next_at);
         let mut write = self.write().await?;
         sqlx::query!(
             "UPDATE block_lists SET failures = failures + 1, error = ?, next_at = ?
-             WHERE publisher = ?",
+             WHERE id = ?",
             error,
             next_at,
-            key
+            id
         )
         .execute(&mut *write)
         .await?;
         Ok(write.commit().await?)
+    }
+
+    /// Lets others have this list of the operator's own, instead of the one before; `None`: no
+    /// list any more.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn share_block_list(
+        &self,
+        list: Option<(&Publisher, Timestamp, &[u8])>,
+    ) -> Result<(), CatalogError> {
+        let mut write = self.write().await?;
+        sqlx::query!("DELETE FROM shared_block_list")
+            .execute(&mut *write)
+            .await?;
+        if let Some((publisher, at, bytes)) = list {
+            let (publisher, at) = (publisher.to_string(), millis(at));
+            sqlx::query!(
+                "INSERT INTO shared_block_list (one, publisher, at, bytes) VALUES (1, ?, ?, ?)",
+                publisher,
+                at,
+                bytes
+            )
+            .execute(&mut *write)
+            .await?;
+        }
+        Ok(write.commit().await?)
+    }
+
+    /// The newest signed block list of a publisher that is here: the operator's own that is
+    /// shared, or an imported one.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn signed_block_list(
+        &self,
+        publisher: &Publisher,
+    ) -> Result<Option<Vec<u8>>, CatalogError> {
+        let publisher = publisher.to_string();
+        let bytes = sqlx::query_scalar!(
+            r#"SELECT bytes AS "bytes!: Vec<u8>" FROM (
+                   SELECT bytes, at FROM shared_block_list WHERE publisher = ?1
+                   UNION ALL SELECT bytes, at FROM block_lists WHERE publisher = ?1
+               ) ORDER BY at DESC LIMIT 1"#,
+            publisher
+        )
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(bytes)
     }
 }
 

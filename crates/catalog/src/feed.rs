@@ -238,6 +238,6 @@ pub enum Interest {
     Followed,
     /// Nothing was decided about it.
     Unknown,
-    /// Nothing of it is to be here.
+    /// It is blocked or revoked: nothing more of it is taken.
     Blocked,
 }

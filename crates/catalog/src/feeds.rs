@@ -1,8 +1,8 @@
 //! Feeds: reading them, and noting how catching up goes.
 
 mod apply;
-mod fork;
 mod forget;
+mod fork;
 mod hash;
 mod own;
 mod record;
@@ -243,9 +243,12 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let (key, now) = (publisher.as_bytes().as_slice(), millis(now));
         let mut write = self.write().await?;
-        sqlx::query!("UPDATE publishers SET own = 0 WHERE own = 1 AND key <> ?", key)
-            .execute(&mut *write)
-            .await?;
+        sqlx::query!(
+            "UPDATE publishers SET own = 0 WHERE own = 1 AND key <> ?",
+            key
+        )
+        .execute(&mut *write)
+        .await?;
         sqlx::query!(
             "INSERT INTO publishers (key, own, recorded_at) VALUES (?, 1, ?)
              ON CONFLICT (key) DO UPDATE SET own = 1",

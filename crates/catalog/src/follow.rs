@@ -146,6 +146,8 @@ pub struct NewFollow {
     pub policy: FollowPolicy,
     /// The publisher, if the target says it by itself; otherwise it is looked up at once.
     pub publisher: Option<Publisher>,
+    /// Multiaddresses of its nodes, as far as they are known already.
+    pub nodes: Vec<String>,
 }
 
 /// A follow.

@@ -123,6 +123,7 @@ impl Catalog {
         }
         let policy = &new.policy;
         let renditions = to_document("follows.renditions", &policy.renditions)?;
+        let nodes = to_document("follows.nodes", &new.nodes)?;
         let (origin, strategy) = (new.origin.as_str(), policy.strategy.as_str());
         let (replicate, lifetime) = (policy.replicate.to_string(), lifetime(policy));
         let publisher = new.publisher.map(|publisher| publisher.to_string());
@@ -130,8 +131,8 @@ impl Catalog {
         let next_at = publisher.is_none().then_some(now);
         let id = sqlx::query_scalar!(
             "INSERT INTO follows (target, origin, replicate, renditions, strategy, min_lifetime,
-                 publisher, next_at, created_at, updated_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                 publisher, next_at, created_at, updated_at, nodes)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             new.target,
             origin,
             replicate,
@@ -141,7 +142,8 @@ impl Catalog {
             publisher,
             next_at,
             now,
-            now
+            now,
+            nodes
         )
         .fetch_one(&mut *write)
         .await?;
@@ -258,6 +260,19 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await?;
         rows.into_iter().map(FollowRow::into_follow).collect()
+    }
+
+    /// When the next target is to be looked up, if one is.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn next_follow_at(&self) -> Result<Option<Timestamp>, CatalogError> {
+        let next = sqlx::query_scalar!(
+            r#"SELECT MIN(next_at) AS "next: i64" FROM follows WHERE next_at IS NOT NULL"#
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        next.map(|at| time("follows.next_at", at)).transpose()
     }
 
     /// Makes every follow that has something to look up due at `now`; one of them with `only`.

@@ -74,7 +74,7 @@ pub use replica::{
 };
 pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
 pub use spelled::ParseSpellingError;
-pub use trust::{Fate, Interest, Refusal, RefusedPublisher, Subject};
+pub use trust::{Fate, Refusal, RefusedPublisher, Subject};
 pub use unit::{
     NewInit, NewSegment, NewUnit, ParseUnitNameError, StoredInit, StoredRendition, StoredSegment,
     Unit, UnitName,

@@ -1,14 +1,20 @@
 //! Whom this node has to do with: nobody who is blocked by the operator or by a list that the
 //! operator imported, and nobody who is revoked for what was delivered.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use cidcast_announce::{NodeId, Publisher};
 use sqlx::SqliteConnection;
 
+use crate::feed::Interest;
 use crate::row::parse;
 use crate::spelled::spelled;
 use crate::{Catalog, CatalogError};
+
+/// Rows of the index that move in one transaction: a few tenths of a second, in which nobody else
+/// writes.
+const AT_ONCE: u32 = 1_000;
 
 /// Somebody who is trusted or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,17 +82,6 @@ spelled! {
     }
 }
 
-/// What this node has to do with a publisher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interest {
-    /// The operator wants its announcements.
-    Followed,
-    /// Nobody has said anything about it.
-    Stranger,
-    /// Nothing of it is taken.
-    Refused(Refusal),
-}
-
 /// A publisher of which nothing is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedPublisher {
@@ -108,26 +103,126 @@ impl Catalog {
         refusal(&mut connection, subject).await
     }
 
-    /// What this node has to do with a publisher. Who is refused is so although it is followed.
+    /// What this node wants of a publisher. Who is refused is so although it is followed.
     ///
     /// # Errors
     /// See [`CatalogError`].
     pub async fn interest(&self, publisher: &Publisher) -> Result<Interest, CatalogError> {
         let mut connection = self.reader.acquire().await?;
-        if let Some(why) = refusal(&mut connection, &Subject::Publisher(*publisher)).await? {
-            return Ok(Interest::Refused(why));
-        }
-        let key = publisher.to_string();
-        let followed = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM follows WHERE publisher = ?) AS "followed!: i64""#,
+        let (raw, key) = (publisher.as_bytes().as_slice(), publisher.to_string());
+        let row = sqlx::query!(
+            r#"SELECT
+                   EXISTS (SELECT 1 FROM publishers WHERE key = ? AND own = 1) AS "own!: i64",
+                   EXISTS (SELECT 1 FROM follows WHERE publisher = ?) AS "followed!: i64""#,
+            raw,
             key
         )
         .fetch_one(&mut *connection)
         .await?;
-        Ok(match followed {
-            0 => Interest::Stranger,
-            _ => Interest::Followed,
+        if row.own != 0 {
+            return Ok(Interest::Own);
+        }
+        let refused = refusal(&mut connection, &Subject::Publisher(*publisher)).await?;
+        Ok(match (refused, row.followed) {
+            (Some(_), _) => Interest::Blocked,
+            (None, 0) => Interest::Unknown,
+            (None, _) => Interest::Followed,
         })
+    }
+
+    /// For whom this node signs, if for anybody.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn own_publisher(&self) -> Result<Option<Publisher>, CatalogError> {
+        let key = sqlx::query_scalar!("SELECT key FROM publishers WHERE own = 1 LIMIT 1")
+            .fetch_optional(&self.reader)
+            .await?;
+        key.map(|key| {
+            Publisher::from_bytes(&key).map_err(|error| CatalogError::UnreadableRow {
+                column: "publishers.key",
+                source: Box::new(error),
+            })
+        })
+        .transpose()
+    }
+
+    /// Takes everything that exactly these publishers announced out of lists and search, and puts
+    /// that of everybody else back. What the operator removed asset by asset stays removed.
+    ///
+    /// # Errors
+    /// See [`CatalogError`]. What was done before an error is kept; the next call does the rest.
+    pub async fn hide_exactly(&self, hidden: &BTreeSet<Publisher>) -> Result<(), CatalogError> {
+        let keys = sqlx::query_scalar!("SELECT publisher FROM hidden_publishers")
+            .fetch_all(&self.reader)
+            .await?;
+        let now: BTreeSet<Publisher> = keys
+            .iter()
+            .map(|key| parse("hidden_publishers.publisher", key))
+            .collect::<Result<_, _>>()?;
+        for publisher in now.difference(hidden) {
+            self.put_back(publisher).await?;
+        }
+        for publisher in hidden.difference(&now) {
+            self.take_out(publisher).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_out(&self, publisher: &Publisher) -> Result<(), CatalogError> {
+        let (raw, key) = (publisher.as_bytes().as_slice(), publisher.to_string());
+        let mut left = 1;
+        while left > 0 {
+            let mut write = self.write().await?;
+            sqlx::query!(
+                "INSERT OR IGNORE INTO hidden_publishers (publisher) VALUES (?)",
+                key
+            )
+            .execute(&mut *write)
+            .await?;
+            left = sqlx::query!(
+                "UPDATE announced SET hidden = hidden | 2 WHERE id IN (SELECT id FROM announced
+                     WHERE publisher = (SELECT id FROM publishers WHERE key = ?)
+                         AND hidden & 2 = 0 LIMIT ?)",
+                raw,
+                AT_ONCE
+            )
+            .execute(&mut *write)
+            .await?
+            .rows_affected();
+            write.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn put_back(&self, publisher: &Publisher) -> Result<(), CatalogError> {
+        let (raw, key) = (publisher.as_bytes().as_slice(), publisher.to_string());
+        loop {
+            let mut write = self.write().await?;
+            let done = sqlx::query!(
+                "UPDATE announced SET hidden = hidden & ~2 WHERE id IN (SELECT id FROM announced
+                     WHERE publisher = (SELECT id FROM publishers WHERE key = ?)
+                         AND hidden & 2 <> 0 LIMIT ?)",
+                raw,
+                AT_ONCE
+            )
+            .execute(&mut *write)
+            .await?;
+            if done.rows_affected() == 0 {
+                sqlx::query!(
+                    "UPDATE tombstones SET hidden = hidden & ~2 WHERE hidden & 2 <> 0
+                         AND publisher = (SELECT id FROM publishers WHERE key = ?)",
+                    raw
+                )
+                .execute(&mut *write)
+                .await?;
+                sqlx::query!("DELETE FROM hidden_publishers WHERE publisher = ?", key)
+                    .execute(&mut *write)
+                    .await?;
+                return Ok(write.commit().await?);
+            }
+            write.commit().await?;
+        }
     }
 
     /// Everybody of whom nothing is taken, in order of their keys: what the index and the replicas
@@ -187,7 +282,9 @@ impl Catalog {
         )
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(|key| parse("blocked.subject", key)).collect()
+        rows.iter()
+            .map(|key| parse("blocked.subject", key))
+            .collect()
     }
 }
 

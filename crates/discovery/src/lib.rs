@@ -5,7 +5,9 @@
 //!   by gossip for the new and by request-response for what was missed.
 //! - [`wire`]: the messages between nodes, bounded, from bytes to values and back.
 //! - [`follow`]: whose announcements are wanted here, and with what policy.
-//! - [`trust`]: scores of peers, deliveries that are tried again, blocks and block lists.
+//! - [`trust`]: scores of peers, blocks and block lists.
+//! - [`delivery`]: notices to other nodes, tried again until they have arrived.
+//! - [`ask`]: a request to one node, and what its answer says about it.
 //! - [`join`]: how a newcomer finds its first peers.
 //! - [`replication`]: what of it is copied to this disk, and what has to go for it.
 //! - [`notices`]: what nodes tell publishers: a copy is here, it is gone, it was watched.
@@ -23,6 +25,8 @@
 //! 4. What a peer or publisher can make this node hold, compute or send is bounded.
 //! 5. Every step may run twice: state is in the catalog, and reconciling it needs no input.
 
+pub mod ask;
+pub mod delivery;
 pub mod feeds;
 pub mod follow;
 pub mod join;

@@ -1,1 +1,284 @@
 //! Messages between nodes: from bytes to values and back, bounded.
+//!
+//! One request and one response, each a DAG-CBOR map with one key, the kind, over the protocol
+//! `/cidcast/feed/1` (docs/feed-protocol.md). Signed things travel as the bytes that were signed:
+//! nothing here says that they are true. Whoever reads them verifies them.
+//!
+//! Bounds: the protocol caps the bytes; lists are capped here, so that a small message with many
+//! entries costs no more than a large one. Fields that a later version adds are ignored.
+
+mod shape;
+
+use bytes::Bytes;
+use cidcast_announce::{ParseKeyError, Publisher};
+
+use shape::{RequestShape, ResponseShape};
+
+/// Most publishers in one answer about heads.
+pub const MAX_HEADS: usize = 1000;
+/// Most addresses in one answer about peers.
+pub const MAX_PEERS: usize = 64;
+/// Most notices in one request.
+pub const MAX_NOTICES: usize = 256;
+/// Most announcements in one answer.
+pub const MAX_ANNOUNCEMENTS: usize = 1024;
+/// Longest address.
+pub const MAX_ADDRESS: usize = 512;
+/// Longest name of a program, and longest reason of a refusal.
+pub const MAX_TEXT: usize = 128;
+
+/// What one node asks of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Who are you?
+    Hello,
+    /// How much do you have of whom? By key, after this one.
+    Heads {
+        /// Where the last answer ended; none at first.
+        after: Option<Publisher>,
+    },
+    /// The announcements of one publisher from a number on.
+    Since {
+        /// Whose.
+        publisher: Publisher,
+        /// The first number.
+        from: u64,
+        /// How many bytes at most; the answer has at least one if there is any.
+        max_bytes: u64,
+    },
+    /// Whom do you know?
+    Peers,
+    /// Signed notices to be taken.
+    Notices(Vec<Bytes>),
+    /// The newest block list of a publisher.
+    BlockList {
+        /// Whose.
+        publisher: Publisher,
+    },
+}
+
+/// What the other answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Response {
+    /// To [`Request::Hello`].
+    Hello(Hello),
+    /// To [`Request::Heads`].
+    Heads {
+        /// Publishers and how many announcements are there, by key. At most [`MAX_HEADS`].
+        heads: Vec<(Publisher, u64)>,
+        /// Whether there are others after them.
+        more: bool,
+    },
+    /// To [`Request::Since`].
+    Since(Since),
+    /// To [`Request::Peers`]: multiaddresses with `/p2p/…`. At most [`MAX_PEERS`].
+    Peers(Vec<String>),
+    /// To [`Request::Notices`]: one for each, in order.
+    Notices(Vec<NoticeAnswer>),
+    /// To [`Request::BlockList`]: as it was signed, if it is there.
+    BlockList(Option<Bytes>),
+}
+
+/// What a node says about itself. Nobody has signed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hello {
+    /// Program and version.
+    pub agent: String,
+    /// `off`, `follows` or `open`.
+    pub mode: String,
+    /// For whom it signs.
+    pub publisher: Option<Publisher>,
+}
+
+/// A piece of a feed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Since {
+    /// Announcements that follow each other, in order. At most [`MAX_ANNOUNCEMENTS`].
+    pub announcements: Vec<Bytes>,
+    /// The newest announcement that is there, as proof that there are more.
+    pub newest: Option<Bytes>,
+    /// The announcement that names the newest snapshot, if that is after the number asked for.
+    pub snapshot: Option<Bytes>,
+}
+
+/// What became of a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeAnswer {
+    /// It was taken, now or before.
+    Accepted,
+    /// It was not, and sending it again is of no use.
+    Refused {
+        /// Why, for people.
+        reason: String,
+    },
+    /// Not now.
+    Later,
+}
+
+/// A message that is not one of these.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Not DAG-CBOR of the shape.
+    #[error("the message cannot be read: {0}")]
+    Malformed(#[from] serde_ipld_dagcbor::DecodeError<std::convert::Infallible>),
+    /// A list or text is longer than the protocol allows.
+    #[error("`{field}` has {length} entries, at most {most} are allowed")]
+    TooLong {
+        /// Its name.
+        field: &'static str,
+        /// What it has.
+        length: usize,
+        /// What is allowed.
+        most: usize,
+    },
+    /// A publisher is no key.
+    #[error(transparent)]
+    Key(#[from] ParseKeyError),
+    /// It cannot be written.
+    #[error("the message cannot be written: {0}")]
+    Encode(#[from] serde_ipld_dagcbor::EncodeError<std::collections::TryReserveError>),
+}
+
+impl Request {
+    /// Reads a request from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        serde_ipld_dagcbor::from_slice::<RequestShape>(bytes)?.read()
+    }
+
+    /// As it travels.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Encode`] if there is no memory.
+    pub fn encode(self) -> Result<Bytes, WireError> {
+        Ok(serde_ipld_dagcbor::to_vec(&RequestShape::of(self))?.into())
+    }
+}
+
+impl Response {
+    /// Reads an answer from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        serde_ipld_dagcbor::from_slice::<ResponseShape>(bytes)?.read()
+    }
+
+    /// As it travels.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Encode`] if there is no memory.
+    pub fn encode(self) -> Result<Bytes, WireError> {
+        Ok(serde_ipld_dagcbor::to_vec(&ResponseShape::of(self))?.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cidcast_announce::SigningKey;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn publisher(n: u8) -> Publisher {
+        SigningKey::from_seed([n; 32]).publisher()
+    }
+
+    #[test]
+    fn requests_read_back_what_was_written() {
+        let all = [
+            Request::Hello,
+            Request::Heads { after: None },
+            Request::Heads {
+                after: Some(publisher(1)),
+            },
+            Request::Since {
+                publisher: publisher(2),
+                from: 7,
+                max_bytes: 1 << 19,
+            },
+            Request::Peers,
+            Request::Notices(vec![Bytes::from_static(b"x")]),
+            Request::BlockList {
+                publisher: publisher(3),
+            },
+        ];
+        for request in all {
+            let bytes = request.clone().encode().unwrap();
+            assert_eq!(Request::decode(&bytes).unwrap(), request);
+        }
+    }
+
+    #[test]
+    fn responses_read_back_what_was_written() {
+        let all = [
+            Response::Hello(Hello {
+                agent: "cidcast/1".to_owned(),
+                mode: "open".to_owned(),
+                publisher: Some(publisher(1)),
+            }),
+            Response::Heads {
+                heads: vec![(publisher(1), 4)],
+                more: true,
+            },
+            Response::Since(Since {
+                announcements: vec![Bytes::from_static(b"abc")],
+                newest: Some(Bytes::new()),
+                snapshot: None,
+            }),
+            Response::Peers(vec!["/ip4/192.0.2.1/tcp/1/p2p/x".to_owned()]),
+            Response::Notices(vec![
+                NoticeAnswer::Accepted,
+                NoticeAnswer::Later,
+                NoticeAnswer::Refused {
+                    reason: "no".to_owned(),
+                },
+            ]),
+            Response::BlockList(None),
+            Response::BlockList(Some(Bytes::from_static(b"list"))),
+        ];
+        for response in all {
+            let bytes = response.clone().encode().unwrap();
+            assert_eq!(Response::decode(&bytes).unwrap(), response);
+        }
+    }
+
+    #[test]
+    fn long_lists_are_refused() {
+        let heads = vec![(publisher(1), 1); MAX_HEADS + 1];
+        let long = Response::Heads { heads, more: false };
+        let refused = Response::decode(&long.encode().unwrap());
+        assert!(matches!(
+            refused,
+            Err(WireError::TooLong { field: "heads", .. })
+        ));
+        let long = Response::Peers(vec!["x".repeat(MAX_ADDRESS + 1)]);
+        assert!(Response::decode(&long.encode().unwrap()).is_err());
+        let long = Request::Notices(vec![Bytes::new(); MAX_NOTICES + 1]);
+        assert!(Request::decode(&long.encode().unwrap()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_panic(bytes: Vec<u8>) {
+            let _ = Request::decode(&bytes);
+            let _ = Response::decode(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_message_is_read_or_refused(at in 0usize..60, flip: u8) {
+            let request = Request::Since { publisher: publisher(1), from: 1, max_bytes: 2 };
+            let mut bytes = request.encode().unwrap().to_vec();
+            let at = at % bytes.len();
+            bytes[at] ^= flip;
+            let _ = Request::decode(&bytes);
+        }
+    }
+}

@@ -106,12 +106,12 @@ fn fields_out_of_bounds_cannot_be_signed() {
         ("tags", |p| p.tags = vec!["t".to_owned(); 21]),
         ("tags", |p| p.tags.push(String::new())),
         ("root", |p| {
-            p.root = cidcast_types::RootCid::new(cid(0x71, 1))
+            p.root = cidcast_types::RootCid::new(cid(0x71, 1));
         }),
         ("bytes", |p| p.bytes = 1 << 53),
         ("path", |p| p.renditions[0].path = "../up".to_owned()),
         ("renditions", |p| {
-            p.renditions[1].path = "video/720p".to_owned()
+            p.renditions[1].path = "video/720p".to_owned();
         }),
         ("language", |p| p.language = Some("d".to_owned())),
         ("min", |p| p.replication.min = 6),
@@ -139,7 +139,7 @@ fn the_chain_is_part_of_the_format() {
     draft.seq = 1;
     assert!(Announcement::sign(&key(1), draft.clone()).is_ok());
     draft.prev = None;
-    assert!(Announcement::sign(&key(1), draft.clone()).is_err());
+    assert!(Announcement::sign(&key(1), draft).is_err());
     assert!(Announcement::sign(&key(1), first(Vec::new())).is_err());
     let unknown = Op::Unknown {
         kind: "later".to_owned(),

@@ -232,7 +232,8 @@ pub(super) async fn retract(
 }
 
 fn known_root(root: Option<&[u8]>) -> Result<Option<RootCid>, CatalogError> {
-    root.map(|root| root_cid("announced.root", root)).transpose()
+    root.map(|root| root_cid("announced.root", root))
+        .transpose()
 }
 
 async fn count_asset(write: &mut Write, publisher: i64, change: i64) -> Result<(), CatalogError> {

@@ -24,7 +24,7 @@ impl Catalog {
         let hidden = i64::from(listing == Listing::Hidden);
         let mut write = self.write().await?;
         let announced = sqlx::query!(
-            "UPDATE announced SET hidden = ?
+            "UPDATE announced SET hidden = (hidden & 2) | ?
              WHERE asset = ? AND publisher = (SELECT id FROM publishers WHERE key = ?)",
             hidden,
             asset,
@@ -33,7 +33,7 @@ impl Catalog {
         .execute(&mut *write)
         .await?;
         let retracted = sqlx::query!(
-            "UPDATE tombstones SET hidden = ?
+            "UPDATE tombstones SET hidden = (hidden & 2) | ?
              WHERE asset = ? AND publisher = (SELECT id FROM publishers WHERE key = ?)",
             hidden,
             asset,

@@ -32,15 +32,16 @@ impl Catalog {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let rows = sqlx::query_as!(
             AssetRow,
-            "SELECT assets.* FROM assets LEFT JOIN announced ON announced.asset = assets.id
-                 AND announced.publisher = (SELECT id FROM publishers WHERE key = ?)
-             WHERE assets.id > ? AND visibility = 'public' AND state = 'ready'
-                 AND (announced.id IS NULL OR announced.title <> assets.title
-                     OR announced.description <> assets.description
-                     OR announced.tags <> assets.tags OR announced.at <= assets.updated_at)
-             ORDER BY assets.id LIMIT ?",
-            key,
+            "SELECT * FROM assets
+             WHERE id > ?1 AND visibility = 'public' AND state = 'ready' AND NOT EXISTS (
+                 SELECT 1 FROM announced
+                 WHERE asset = assets.id AND publisher = (SELECT id FROM publishers WHERE key = ?2)
+                     AND announced.title = assets.title
+                     AND announced.description = assets.description
+                     AND announced.tags = assets.tags AND at > assets.updated_at)
+             ORDER BY id LIMIT ?3",
             after,
+            key,
             limit
         )
         .fetch_all(&self.reader)

@@ -178,9 +178,12 @@ async fn place(
     publisher: &Publisher,
 ) -> Result<Option<Place>, CatalogError> {
     let key = publisher.as_bytes().as_slice();
-    let row = sqlx::query!("SELECT id, have, head, bytes FROM publishers WHERE key = ?", key)
-        .fetch_optional(&mut **write)
-        .await?;
+    let row = sqlx::query!(
+        "SELECT id, have, head, bytes FROM publishers WHERE key = ?",
+        key
+    )
+    .fetch_optional(&mut **write)
+    .await?;
     row.map(|row| {
         Ok(Place {
             id: row.id,
@@ -217,9 +220,13 @@ async fn note_known(
     known: u64,
 ) -> Result<(), CatalogError> {
     let known = integer(known);
-    sqlx::query!("UPDATE publishers SET known = max(known, ?) WHERE id = ?", known, id)
-        .execute(&mut **write)
-        .await?;
+    sqlx::query!(
+        "UPDATE publishers SET known = max(known, ?) WHERE id = ?",
+        known,
+        id
+    )
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use cidcast_announce::{MediaKind, Profile, Publish, Publisher, Rendition, Replication, ViewSharing};
+use cidcast_announce::{
+    MediaKind, Profile, Publish, Publisher, Rendition, Replication, ViewSharing,
+};
 
 use super::hash::{announcement_cid, root_cid};
 use crate::CatalogError;

@@ -27,7 +27,10 @@ async fn notices_wait_in_order_and_a_newer_one_replaces_an_older() {
         let taken = catalog.add_delivery(&notice(1, about, bytes), at(5)).await;
         assert!(taken.unwrap());
     }
-    catalog.add_delivery(&notice(2, "a", 4), at(4)).await.unwrap();
+    catalog
+        .add_delivery(&notice(2, "a", 4), at(4))
+        .await
+        .unwrap();
     let waiting = due(&catalog, 1, 5).await;
     let bytes: Vec<_> = waiting.iter().map(|one| one.notice.as_slice()).collect();
     assert_eq!(bytes, [[2], [3]]);
@@ -44,7 +47,10 @@ async fn notices_wait_in_order_and_a_newer_one_replaces_an_older() {
 async fn what_does_not_arrive_waits_longer_is_given_up_and_can_be_tried_again() {
     let catalog = catalog().await;
     for about in ["a", "b", "c"] {
-        catalog.add_delivery(&notice(1, about, 1), at(0)).await.unwrap();
+        catalog
+            .add_delivery(&notice(1, about, 1), at(0))
+            .await
+            .unwrap();
     }
     let ids: Vec<_> = due(&catalog, 1, 0).await.iter().map(|one| one.id).collect();
     let failed = |id, next_at| Undelivered {
@@ -70,9 +76,15 @@ async fn what_does_not_arrive_waits_longer_is_given_up_and_can_be_tried_again() 
     );
     let all = catalog.deliveries(0, 10).await.unwrap();
     assert_eq!(all.len(), 2);
-    assert_eq!((all[1].next_at, all[1].error.as_deref()), (None, Some("does not answer")));
+    assert_eq!(
+        (all[1].next_at, all[1].error.as_deref()),
+        (None, Some("does not answer"))
+    );
 
-    assert_eq!(catalog.retry_deliveries(Some(ids[2]), at(7)).await.unwrap(), 1);
+    assert_eq!(
+        catalog.retry_deliveries(Some(ids[2]), at(7)).await.unwrap(),
+        1
+    );
     let tried = &due(&catalog, 1, 7).await[1];
     assert_eq!((tried.id, tried.failures), (ids[2], 0));
     assert!(catalog.drop_delivery(ids[2]).await.unwrap());
@@ -82,9 +94,15 @@ async fn what_does_not_arrive_waits_longer_is_given_up_and_can_be_tried_again() 
 #[tokio::test]
 async fn a_notice_that_was_replaced_while_it_was_sent_stays() {
     let catalog = catalog().await;
-    catalog.add_delivery(&notice(1, "a", 1), at(0)).await.unwrap();
+    catalog
+        .add_delivery(&notice(1, "a", 1), at(0))
+        .await
+        .unwrap();
     let sent = due(&catalog, 1, 0).await[0].id;
-    catalog.add_delivery(&notice(1, "a", 2), at(0)).await.unwrap();
+    catalog
+        .add_delivery(&notice(1, "a", 2), at(0))
+        .await
+        .unwrap();
     catalog.settle_deliveries(&[sent], &[]).await.unwrap();
     assert_eq!(due(&catalog, 1, 0).await[0].notice, [2]);
 }
@@ -94,7 +112,10 @@ async fn deliveries_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("catalog.db");
     let catalog = Catalog::open(&file).await.unwrap();
-    catalog.add_delivery(&notice(1, "a", 1), at(0)).await.unwrap();
+    catalog
+        .add_delivery(&notice(1, "a", 1), at(0))
+        .await
+        .unwrap();
     let before = catalog.deliveries(0, 10).await.unwrap();
     catalog.close().await;
     let again = Catalog::open(&file).await.unwrap();
@@ -110,7 +131,10 @@ async fn nodes_are_remembered_and_the_longest_unseen_are_forgotten() {
         source: NodeSource::Joined,
         seen_at: at(seen),
     };
-    catalog.know_nodes(&[known(1, 1), known(2, 2)]).await.unwrap();
+    catalog
+        .know_nodes(&[known(1, 1), known(2, 2)])
+        .await
+        .unwrap();
     catalog.know_nodes(&[known(1, 3)]).await.unwrap();
     let found = catalog.known_nodes(MAX_KNOWN_NODES).await.unwrap();
     assert_eq!(found, [known(1, 3), known(2, 2)]);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cidcast_catalog::{
-    Catalog, CatalogError, ListQuery, OpenError, Replicate, Subject, UnitName,
+    AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, Subject, UnitName,
 };
 use cidcast_types::{AssetState, Cid, RenditionName};
 use sqlx::migrate::Migrator;
@@ -103,6 +103,19 @@ async fn check_rows(version: i64, catalog: &Catalog) {
     if version >= 3 {
         let upload = &catalog.uploads().await.unwrap()[0];
         assert_eq!((upload.offset, upload.length), (4, 10));
+    }
+    if version >= 4 {
+        let feed = &catalog.feeds(None, 9).await.unwrap().items[0];
+        assert_eq!((feed.have, feed.known, feed.assets), (1, 3, 1));
+        let query = AnnouncedQuery {
+            search: Some("upgrades tagged".to_owned()),
+            ..AnnouncedQuery::default()
+        };
+        let announced = &catalog.announced(&query).await.unwrap().items[0].content;
+        assert_eq!(announced.renditions[0].path, "video/720p");
+        let tombstones = catalog.tombstones(&feed.publisher, 9).await.unwrap();
+        assert_eq!(tombstones[0].reason, "gone");
+        assert_eq!(catalog.forks(&feed.publisher).await.unwrap().len(), 1);
     }
     if version >= 5 {
         check_follows(catalog).await;

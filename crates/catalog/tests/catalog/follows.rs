@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cidcast_catalog::{
     Catalog, FollowError, FollowOrigin, FollowPolicy, FollowSaid, FollowerChange, FollowerState,
-    Interest, NewFollow, Refusal, Replicate, Resolved, Strategy, Subject,
+    Interest, NewFollow, Replicate, Resolved, Strategy, Subject,
 };
 
 use crate::given::{at, catalog, node, publisher};
@@ -20,6 +20,7 @@ fn new(target: &str) -> NewFollow {
             min_lifetime: Duration::from_millis(1234),
         },
         publisher: None,
+        nodes: Vec::new(),
     }
 }
 
@@ -59,14 +60,17 @@ async fn a_follow_by_key_has_nothing_to_look_up() {
     };
     let made = catalog.add_follow(&key, at(5)).await.unwrap();
     assert_eq!(made.next_at, None);
-    assert_eq!(catalog.due_follows(at(u64::MAX >> 1), 10).await.unwrap(), []);
+    assert_eq!(
+        catalog.due_follows(at(u64::MAX >> 1), 10).await.unwrap(),
+        []
+    );
     assert_eq!(
         catalog.interest(&publisher(1)).await.unwrap(),
         Interest::Followed
     );
     assert_eq!(
         catalog.interest(&publisher(2)).await.unwrap(),
-        Interest::Stranger
+        Interest::Unknown
     );
 }
 
@@ -125,7 +129,7 @@ async fn a_name_that_leads_elsewhere_changes_nothing_before_the_operator_accepts
     assert_eq!(moved.name, "Publisher 1");
     assert_eq!(
         catalog.interest(&publisher(2)).await.unwrap(),
-        Interest::Stranger
+        Interest::Unknown
     );
     // It leads back: there is nothing to accept any more.
     let back = catalog.follow_resolved(id, &found(1), at(100), at(2)).await;
@@ -135,7 +139,10 @@ async fn a_name_that_leads_elsewhere_changes_nothing_before_the_operator_accepts
         .await
         .unwrap();
     let accepted = catalog.accept_offered(id, at(4)).await.unwrap();
-    assert_eq!((accepted.publisher, accepted.offered), (Some(publisher(2)), None));
+    assert_eq!(
+        (accepted.publisher, accepted.offered),
+        (Some(publisher(2)), None)
+    );
     assert_eq!(accepted.next_at, Some(at(4)), "its nodes are looked up");
 }
 
@@ -160,7 +167,10 @@ async fn of_several_follows_of_one_publisher_the_last_word_counts() {
     assert_eq!(followed.len(), 1);
     assert_eq!(followed[&publisher(1)], all);
     catalog.remove_follow(first).await.unwrap();
-    assert_eq!(catalog.followed().await.unwrap()[&publisher(1)], new("").policy);
+    assert_eq!(
+        catalog.followed().await.unwrap()[&publisher(1)],
+        new("").policy
+    );
 }
 
 #[tokio::test]
@@ -175,7 +185,7 @@ async fn who_is_blocked_is_refused_although_it_is_followed() {
     catalog.block(&subject, "", None, at(3)).await.unwrap();
     assert_eq!(
         catalog.interest(&publisher(1)).await.unwrap(),
-        Interest::Refused(Refusal::Blocked)
+        Interest::Blocked
     );
     assert!(catalog.unblock(&subject, at(4)).await.unwrap());
     assert_eq!(

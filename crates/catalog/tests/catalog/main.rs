@@ -9,6 +9,7 @@
 
 mod assets;
 mod deliveries;
+mod feeds;
 mod file;
 mod follows;
 mod given;

@@ -82,10 +82,14 @@ async fn who_is_at_zero_is_revoked_until_somebody_raises_it() {
 fn list(by: u8, when: u64, entries: &[Subject]) -> NewBlockList {
     NewBlockList {
         publisher: publisher(by),
+        title: "spam".to_owned(),
         source: ListSource::Publisher,
         at: at(when),
         bytes: vec![by],
-        entries: entries.iter().map(|one| (*one, "spam".to_owned())).collect(),
+        entries: entries
+            .iter()
+            .map(|one| (*one, "spam".to_owned()))
+            .collect(),
         next_at: Some(at(when + 100)),
     }
 }
@@ -93,7 +97,9 @@ fn list(by: u8, when: u64, entries: &[Subject]) -> NewBlockList {
 async fn refused(catalog: &Catalog) -> Vec<(Publisher, Refusal, Option<Fate>)> {
     let refused = catalog.refused_publishers().await.unwrap();
     let parts = refused.into_iter();
-    parts.map(|one| (one.publisher, one.refusal, one.fate)).collect()
+    parts
+        .map(|one| (one.publisher, one.refusal, one.fate))
+        .collect()
 }
 
 #[tokio::test]
@@ -140,12 +146,13 @@ async fn a_block_says_whose_word_it_is_and_is_taken_back() {
     let listed = catalog.blocked(0, 10).await.unwrap();
     let let_in = listed.iter().filter(|one| one.is_let_in);
     assert_eq!(let_in.map(|one| one.subject).collect::<Vec<_>>(), [of(1)]);
-    catalog.remove_block_list(&publisher(9)).await.unwrap();
+    let id = catalog.block_lists().await.unwrap()[0].id;
+    catalog.remove_block_list(id).await.unwrap();
     assert_eq!(refused(&catalog).await, []);
     assert_eq!(catalog.blocked(0, 10).await.unwrap(), []);
     assert!(!catalog.unblock(&of(1), at(13)).await.unwrap());
     assert!(matches!(
-        catalog.remove_block_list(&publisher(9)).await,
+        catalog.remove_block_list(id).await,
         Err(BlockedError::NoSuchList(_))
     ));
 }
@@ -167,15 +174,26 @@ async fn a_newer_list_replaces_the_older_one_and_never_the_other_way_round() {
     assert_eq!((lists.len(), lists[0].entries, lists[0].at), (1, 2, at(20)));
     assert_eq!(lists[0].imported_at, at(11));
 
-    assert_eq!(catalog.due_block_lists(at(119)).await.unwrap(), []);
-    assert_eq!(catalog.due_block_lists(at(120)).await.unwrap(), [publisher(9)]);
+    assert_eq!(lists[0].next_at, Some(at(120)));
     catalog
-        .block_list_failed(&publisher(9), "gone", at(500))
+        .block_list_failed(lists[0].id, "gone", at(500))
         .await
         .unwrap();
+    let other = NewBlockList {
+        title: "other".to_owned(),
+        ..list(9, 5, &[of(4)])
+    };
+    catalog.import_block_list(&other, at(23)).await.unwrap();
+    assert_eq!(catalog.block_lists().await.unwrap().len(), 2);
     let failing = &catalog.block_lists().await.unwrap()[0];
-    assert_eq!((failing.failures, failing.error.as_deref()), (1, Some("gone")));
-    assert_eq!(catalog.refusal(&of(3)).await.unwrap(), Some(Refusal::Blocked));
+    assert_eq!(
+        (failing.failures, failing.error.as_deref()),
+        (1, Some("gone"))
+    );
+    assert_eq!(
+        catalog.refusal(&of(3)).await.unwrap(),
+        Some(Refusal::Blocked)
+    );
 }
 
 #[tokio::test]

@@ -166,7 +166,13 @@ mod tests {
         }
         let address = format!("/dns4/a.example/tcp/1/p2p/{PEER}");
         let node = PEER.parse().unwrap();
-        assert_eq!(target(&address), Target::Node { address: address.clone(), node });
+        assert_eq!(
+            target(&address),
+            Target::Node {
+                address: address.clone(),
+                node
+            }
+        );
         for name in ["example.org", "/ipns/example.org"] {
             assert_eq!(target(name), Target::Name("example.org".to_owned()));
         }
@@ -182,15 +188,24 @@ mod tests {
     fn what_says_nobody_says_what_would() {
         for bad in ["", "hello", "ftp://a.b", "a b.c", "k51", "ipfs"] {
             let error = bad.parse::<Target>().unwrap_err();
-            assert!(matches!(error, ParseTargetError::Unknown(_)), "{bad}: {error}");
+            assert!(
+                matches!(error, ParseTargetError::Unknown(_)),
+                "{bad}: {error}"
+            );
         }
         for bad in ["/ip4/1.2.3.4/tcp/1", "/p2p", "/ipfs/bafkqaaa"] {
             let error = bad.parse::<Target>().unwrap_err();
-            assert!(matches!(error, ParseTargetError::Address { .. }), "{bad}: {error}");
+            assert!(
+                matches!(error, ParseTargetError::Address { .. }),
+                "{bad}: {error}"
+            );
         }
         for bad in ["https://", "http://a?b=c"] {
             let error = bad.parse::<Target>().unwrap_err();
-            assert!(matches!(error, ParseTargetError::Url { .. }), "{bad}: {error}");
+            assert!(
+                matches!(error, ParseTargetError::Url { .. }),
+                "{bad}: {error}"
+            );
         }
     }
 

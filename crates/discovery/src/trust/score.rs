@@ -15,8 +15,6 @@ const FLOOR_OF_THE_ABSENT: u16 = STEP;
 pub enum Deed {
     /// It gave what it was asked for, or something new and valid.
     Delivered,
-    /// It took a notice.
-    TookNotice,
     /// It could not be reached, or did not answer in time.
     Unreachable,
     /// What it sent is no message of the protocol.
@@ -38,7 +36,6 @@ impl Deed {
     pub fn why(self) -> &'static str {
         match self {
             Self::Delivered => "delivered what was asked for",
-            Self::TookNotice => "took a notice",
             Self::Unreachable => "could not be reached or did not answer in time",
             Self::Malformed => "sent something that is no message",
             Self::Forged => "sent something that is not signed by whom it names",
@@ -51,7 +48,7 @@ impl Deed {
 
     pub(super) fn conduct(self) -> Conduct {
         match self {
-            Self::Delivered | Self::TookNotice => Conduct::Good,
+            Self::Delivered => Conduct::Good,
             _ => Conduct::Bad,
         }
     }
@@ -60,7 +57,7 @@ impl Deed {
     pub fn after(self, score: u16) -> u16 {
         match self {
             _ if score == 0 => 0,
-            Self::Delivered | Self::TookNotice => score.saturating_add(STEP).min(MAX_SCORE),
+            Self::Delivered => score.saturating_add(STEP).min(MAX_SCORE),
             Self::Unreachable => score.min(FLOOR_OF_THE_ABSENT.max(score.saturating_sub(STEP))),
             Self::Malformed
             | Self::Forged
@@ -82,7 +79,6 @@ mod tests {
     fn any_deed() -> impl Strategy<Value = Deed> {
         prop::sample::select(vec![
             Deed::Delivered,
-            Deed::TookNotice,
             Deed::Unreachable,
             Deed::Malformed,
             Deed::Forged,

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rust_ipfs::{Multiaddr, PeerId, Protocol};
 
+use super::roster::{Direction, Peer};
+
 /// Longest address that is read: an IPv6 address with port, WebSocket and peer id has about 120.
 const MAX_TEXT: usize = 256;
 
@@ -94,8 +96,50 @@ pub(super) fn scope(address: &Multiaddr) -> Option<Scope> {
     is_usable.then(|| Scope::of(ip)).flatten()
 }
 
+impl Peer {
+    /// From where this node talks with it: the nearest of its connections. `None` if all lead
+    /// through a relay.
+    pub fn scope(&self) -> Option<Scope> {
+        let connections = self.connections.iter();
+        connections.filter_map(|one| scope(&one.address)).min()
+    }
+
+    /// Whether this node opened one of the connections.
+    pub fn was_dialled(&self) -> bool {
+        let mut connections = self.connections.iter();
+        connections.any(|one| one.direction == Direction::Outbound)
+    }
+
+    /// Where others may find it, with `/p2p/…`: where this node dialled it, then where it says
+    /// that it listens.
+    pub fn addresses(&self) -> Vec<(Scope, String)> {
+        let dialled = self.connections.iter();
+        let dialled = dialled
+            .filter(|one| one.direction == Direction::Outbound)
+            .map(|one| &one.address);
+        let mut found: Vec<(Scope, String)> = Vec::new();
+        for address in dialled.chain(&self.listening) {
+            let Some(scope) = scope(address) else {
+                continue;
+            };
+            let text = match address.iter().last() {
+                Some(Protocol::P2p(peer)) if peer == self.id => address.to_string(),
+                Some(Protocol::P2p(_)) => continue,
+                _ => address.clone().with(Protocol::P2p(self.id)).to_string(),
+            };
+            if !found.iter().any(|(_, known)| *known == text) {
+                found.push((scope, text));
+            }
+        }
+        found
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::roster::Connection;
     use super::*;
 
     const PEER: &str = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
@@ -140,5 +184,41 @@ mod tests {
         }
         assert_eq!(passed_on("/ip4/203.0.113.7/tcp/1"), None);
         assert_eq!(passed_on("nonsense"), None);
+    }
+
+    #[test]
+    fn a_peer_is_passed_on_where_it_was_dialled_and_where_it_listens() {
+        let connection = |address: &str, direction| Connection {
+            address: address.parse().unwrap(),
+            direction,
+            age: Duration::ZERO,
+        };
+        let id: PeerId = PEER.parse().unwrap();
+        let peer = Peer {
+            id,
+            connections: vec![
+                connection("/ip4/192.0.2.1/tcp/1", Direction::Outbound),
+                connection("/ip4/10.0.0.1/tcp/55555", Direction::Inbound),
+            ],
+            agent: None,
+            protocols: Vec::new(),
+            listening: [
+                "/ip4/192.0.2.1/tcp/1",
+                "/dns4/a.example/tcp/1",
+                "/ip4/127.0.0.1/tcp/1",
+            ]
+            .map(|address| address.parse().unwrap())
+            .to_vec(),
+            rtt: None,
+        };
+        assert_eq!(peer.scope(), Some(Scope::LocalNetwork));
+        let at = |address: &str| format!("{address}/p2p/{id}");
+        assert_eq!(
+            peer.addresses(),
+            [
+                (Scope::Internet, at("/ip4/192.0.2.1/tcp/1")),
+                (Scope::Machine, at("/ip4/127.0.0.1/tcp/1")),
+            ]
+        );
     }
 }

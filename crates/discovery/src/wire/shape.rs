@@ -1,0 +1,259 @@
+//! The messages as DAG-CBOR has them.
+
+use bytes::Bytes;
+use cidcast_announce::Publisher;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+use super::{
+    Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_NOTICES, MAX_PEERS, MAX_TEXT,
+    NoticeAnswer, Request, Response, Since, WireError,
+};
+
+type Key = ByteArray<32>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RequestShape {
+    Hello(Nothing),
+    Heads {
+        after: Option<Key>,
+    },
+    Since {
+        publisher: Key,
+        from: u64,
+        max_bytes: u64,
+    },
+    Peers(Nothing),
+    Notices {
+        notices: Vec<Bytes>,
+    },
+    BlockList {
+        publisher: Key,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ResponseShape {
+    Hello {
+        agent: String,
+        mode: String,
+        publisher: Option<Key>,
+    },
+    Heads {
+        heads: Vec<(Key, u64)>,
+        more: bool,
+    },
+    Since {
+        announcements: Vec<Bytes>,
+        newest: Option<Bytes>,
+        snapshot: Option<Bytes>,
+    },
+    Peers {
+        addresses: Vec<String>,
+    },
+    Notices {
+        answers: Vec<AnswerShape>,
+    },
+    BlockList {
+        list: Option<Bytes>,
+    },
+}
+
+/// A map without content.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Nothing {}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AnswerShape {
+    Accepted(Nothing),
+    Refused { reason: String },
+    Later(Nothing),
+}
+
+impl RequestShape {
+    pub(super) fn of(request: Request) -> Self {
+        match request {
+            Request::Hello => Self::Hello(Nothing {}),
+            Request::Heads { after } => Self::Heads {
+                after: after.as_ref().map(key),
+            },
+            Request::Since {
+                publisher,
+                from,
+                max_bytes,
+            } => Self::Since {
+                publisher: key(&publisher),
+                from,
+                max_bytes,
+            },
+            Request::Peers => Self::Peers(Nothing {}),
+            Request::Notices(notices) => Self::Notices { notices },
+            Request::BlockList { publisher } => Self::BlockList {
+                publisher: key(&publisher),
+            },
+        }
+    }
+
+    pub(super) fn read(self) -> Result<Request, WireError> {
+        Ok(match self {
+            Self::Hello(_) => Request::Hello,
+            Self::Heads { after } => Request::Heads {
+                after: after.map(publisher).transpose()?,
+            },
+            Self::Since {
+                publisher: key,
+                from,
+                max_bytes,
+            } => Request::Since {
+                publisher: publisher(key)?,
+                from,
+                max_bytes,
+            },
+            Self::Peers(_) => Request::Peers,
+            Self::Notices { notices } => {
+                at_most("notices", notices.len(), MAX_NOTICES)?;
+                Request::Notices(notices)
+            }
+            Self::BlockList { publisher: key } => Request::BlockList {
+                publisher: publisher(key)?,
+            },
+        })
+    }
+}
+
+impl ResponseShape {
+    pub(super) fn of(response: Response) -> Self {
+        match response {
+            Response::Hello(hello) => Self::Hello {
+                agent: hello.agent,
+                mode: hello.mode,
+                publisher: hello.publisher.as_ref().map(key),
+            },
+            Response::Heads { heads, more } => Self::Heads {
+                heads: heads
+                    .iter()
+                    .map(|(head, count)| (key(head), *count))
+                    .collect(),
+                more,
+            },
+            Response::Since(since) => Self::Since {
+                announcements: since.announcements,
+                newest: since.newest,
+                snapshot: since.snapshot,
+            },
+            Response::Peers(addresses) => Self::Peers { addresses },
+            Response::Notices(answers) => Self::Notices {
+                answers: answers.into_iter().map(AnswerShape::of).collect(),
+            },
+            Response::BlockList(list) => Self::BlockList { list },
+        }
+    }
+
+    pub(super) fn read(self) -> Result<Response, WireError> {
+        Ok(match self {
+            Self::Hello {
+                agent,
+                mode,
+                publisher: key,
+            } => {
+                at_most("agent", agent.len(), MAX_TEXT)?;
+                at_most("mode", mode.len(), MAX_TEXT)?;
+                let publisher = key.map(publisher).transpose()?;
+                Response::Hello(Hello {
+                    agent,
+                    mode,
+                    publisher,
+                })
+            }
+            Self::Heads { heads, more } => {
+                at_most("heads", heads.len(), MAX_HEADS)?;
+                let read = |(head, count)| Ok((publisher(head)?, count));
+                let heads = heads
+                    .into_iter()
+                    .map(read)
+                    .collect::<Result<_, WireError>>()?;
+                Response::Heads { heads, more }
+            }
+            Self::Since {
+                announcements,
+                newest,
+                snapshot,
+            } => {
+                at_most("announcements", announcements.len(), MAX_ANNOUNCEMENTS)?;
+                Response::Since(Since {
+                    announcements,
+                    newest,
+                    snapshot,
+                })
+            }
+            Self::Peers { addresses } => {
+                at_most("addresses", addresses.len(), MAX_PEERS)?;
+                for address in &addresses {
+                    at_most("addresses", address.len(), MAX_ADDRESS)?;
+                }
+                Response::Peers(addresses)
+            }
+            Self::Notices { answers } => {
+                at_most("answers", answers.len(), MAX_NOTICES)?;
+                let answers = answers.into_iter().map(AnswerShape::read);
+                Response::Notices(answers.collect::<Result<_, _>>()?)
+            }
+            Self::BlockList { list } => Response::BlockList(list),
+        })
+    }
+}
+
+impl AnswerShape {
+    fn of(answer: NoticeAnswer) -> Self {
+        match answer {
+            NoticeAnswer::Accepted => Self::Accepted(Nothing {}),
+            NoticeAnswer::Refused { reason } => Self::Refused { reason },
+            NoticeAnswer::Later => Self::Later(Nothing {}),
+        }
+    }
+
+    fn read(self) -> Result<NoticeAnswer, WireError> {
+        Ok(match self {
+            Self::Accepted(_) => NoticeAnswer::Accepted,
+            Self::Refused { reason } => {
+                at_most("reason", reason.len(), MAX_TEXT)?;
+                NoticeAnswer::Refused { reason }
+            }
+            Self::Later(_) => NoticeAnswer::Later,
+        })
+    }
+}
+
+impl From<Hello> for Response {
+    fn from(hello: Hello) -> Self {
+        Self::Hello(hello)
+    }
+}
+
+impl From<Since> for Response {
+    fn from(since: Since) -> Self {
+        Self::Since(since)
+    }
+}
+
+fn key(publisher: &Publisher) -> Key {
+    ByteArray::new(*publisher.as_bytes())
+}
+
+fn publisher(key: Key) -> Result<Publisher, WireError> {
+    Ok(Publisher::from_bytes(key.as_slice())?)
+}
+
+fn at_most(field: &'static str, length: usize, most: usize) -> Result<(), WireError> {
+    if length <= most {
+        return Ok(());
+    }
+    Err(WireError::TooLong {
+        field,
+        length,
+        most,
+    })
+}
