@@ -4,12 +4,13 @@
 -- hashes are 32 raw bytes: a root is a CIDv1 of dag-pb and SHA2-256, an announcement one of
 -- dag-cbor, and only the digest differs. Times are milliseconds since the Unix epoch.
 --
+-- `own`: 1, this node signs for it but may be behind; 2, it signs for it and knows its latest number.
 -- `have` counts announcements from number 0 on, without a gap; `known` is how many there are as
 -- far as a signature proves. `head` is the digest of number `have - 1`.
 CREATE TABLE publishers (
     id          INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     key         BLOB    NOT NULL UNIQUE CHECK (length(key) = 32),
-    own         INTEGER NOT NULL DEFAULT 0,
+    own         INTEGER NOT NULL DEFAULT 0 CHECK (own IN (0, 1, 2)),
     name        TEXT    NOT NULL DEFAULT '',
     about       TEXT    NOT NULL DEFAULT '',
     nodes       TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(nodes)),
@@ -110,6 +111,12 @@ CREATE TABLE tombstones (
     root      BLOB,
     hidden    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (publisher, asset)
+) STRICT, WITHOUT ROWID;
+
+-- Assets that this node has announced in its own feed. A publisher whose key moved here has others in
+-- its feed: that they are not on this node is no reason to retract them.
+CREATE TABLE signed_here (
+    asset TEXT NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
 -- Two announcements of one publisher that cannot both be: each is signed, so nobody can deny it.

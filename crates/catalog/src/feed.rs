@@ -241,3 +241,30 @@ pub enum Interest {
     /// It is blocked or revoked: nothing more of it is taken.
     Blocked,
 }
+
+/// How sure this node is of the latest number of the feed that it signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnKey {
+    /// The key came from elsewhere: the feed may be longer there.
+    Unconfirmed,
+    /// It was made here, or somebody who knows the feed was asked.
+    Confirmed,
+}
+
+impl OwnKey {
+    /// As `publishers.own` has it.
+    pub(crate) fn column(self) -> i64 {
+        match self {
+            Self::Unconfirmed => 1,
+            Self::Confirmed => 2,
+        }
+    }
+
+    pub(crate) fn of_column(own: i64) -> Option<Self> {
+        match own {
+            0 => None,
+            1 => Some(Self::Unconfirmed),
+            _ => Some(Self::Confirmed),
+        }
+    }
+}

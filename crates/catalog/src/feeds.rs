@@ -8,8 +8,8 @@ mod own;
 mod record;
 mod row;
 
-use cidcast_announce::Publisher;
-use cidcast_types::{Cid, Timestamp};
+use cidcast_announce::{Announcement, Publisher};
+use cidcast_types::Cid;
 
 use crate::feed::{Feed, FeedUsage, KeptAnnouncement, KnownSnapshot, SnapshotState};
 use crate::feed::{SyncNote, Tombstone};
@@ -232,28 +232,19 @@ impl Catalog {
         Ok(write.commit().await?)
     }
 
-    /// Makes `publisher` the one that this node signs for, and no other.
+    /// Notes that an announcement exists, and those before it. A feed without a row gets none.
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn set_own_publisher(
-        &self,
-        publisher: &Publisher,
-        now: Timestamp,
-    ) -> Result<(), CatalogError> {
-        let (key, now) = (publisher.as_bytes().as_slice(), millis(now));
+    pub async fn note_exists(&self, announcement: &Announcement) -> Result<(), CatalogError> {
+        let publisher = announcement.publisher();
+        let key = publisher.as_bytes().as_slice();
+        let known = integer(announcement.seq().saturating_add(1));
         let mut write = self.write().await?;
         sqlx::query!(
-            "UPDATE publishers SET own = 0 WHERE own = 1 AND key <> ?",
+            "UPDATE publishers SET known = max(known, ?) WHERE key = ?",
+            known,
             key
-        )
-        .execute(&mut *write)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO publishers (key, own, recorded_at) VALUES (?, 1, ?)
-             ON CONFLICT (key) DO UPDATE SET own = 1",
-            key,
-            now
         )
         .execute(&mut *write)
         .await?;

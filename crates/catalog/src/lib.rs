@@ -56,7 +56,9 @@ pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted,
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{
-    AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, KeptAnnouncement, KnownSnapshot, Listing, Quota, Recorded, SnapshotState, SyncNote, Tombstone,
+    AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, Interest,
+    KeptAnnouncement, KnownSnapshot, Listing, OwnKey, Quota, Recorded, SnapshotState, SyncNote,
+    Tombstone,
 };
 pub use feeds::Unannounced;
 pub use follow::{

@@ -27,12 +27,16 @@
 
 pub mod ask;
 pub mod delivery;
+mod discovery;
 pub mod feeds;
 pub mod follow;
 pub mod join;
 pub mod notices;
 pub mod replication;
+mod serve;
 pub mod takedown;
 pub mod trust;
 pub mod views;
 pub mod wire;
+
+pub use discovery::Discovery;

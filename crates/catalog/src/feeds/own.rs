@@ -1,11 +1,12 @@
 //! Where the own feed and the assets of this node differ.
 
 use cidcast_announce::Publisher;
-use cidcast_types::AssetId;
+use cidcast_types::{AssetId, Timestamp};
 
 use super::row::AnnouncedRow;
-use crate::row::{AssetRow, parse};
-use crate::{Asset, Catalog, CatalogError, feed::AnnouncedAsset};
+use crate::feed::{AnnouncedAsset, OwnKey};
+use crate::row::{AssetRow, millis, parse};
+use crate::{Asset, Catalog, CatalogError};
 
 /// A public asset that may have to be announced.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,50 @@ pub struct Unannounced {
 }
 
 impl Catalog {
+    /// Makes `publisher` the one that this node signs for, and no other. A key that was confirmed
+    /// stays so.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn set_own_publisher(
+        &self,
+        publisher: &Publisher,
+        state: OwnKey,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let (key, now) = (publisher.as_bytes().as_slice(), millis(now));
+        let own = state.column();
+        let mut write = self.write().await?;
+        sqlx::query!(
+            "UPDATE publishers SET own = 0 WHERE own > 0 AND key <> ?",
+            key
+        )
+        .execute(&mut *write)
+        .await?;
+        sqlx::query!(
+            "INSERT INTO publishers (key, own, recorded_at) VALUES (?, ?, ?)
+             ON CONFLICT (key) DO UPDATE SET own = max(own, excluded.own)",
+            key,
+            own,
+            now
+        )
+        .execute(&mut *write)
+        .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Whether this node signs for a publisher, and knows its latest number.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn own_key(&self, publisher: &Publisher) -> Result<Option<OwnKey>, CatalogError> {
+        let key = publisher.as_bytes().as_slice();
+        let own = sqlx::query_scalar!("SELECT own FROM publishers WHERE key = ?", key)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(own.and_then(OwnKey::of_column))
+    }
+
     /// Public, ready assets with an id after `after` that were not announced, or that may have
     /// changed since, by id.
     ///
@@ -55,7 +100,25 @@ impl Catalog {
         Ok(all)
     }
 
-    /// Assets that the own feed announces although they are not public and ready any more.
+    /// Notes that this node is about to announce assets.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn note_signed_here(&self, assets: &[AssetId]) -> Result<(), CatalogError> {
+        let mut write = self.write().await?;
+        for asset in assets {
+            let asset = asset.to_string();
+            sqlx::query!(
+                "INSERT OR IGNORE INTO signed_here (asset) VALUES (?)",
+                asset
+            )
+            .execute(&mut *write)
+            .await?;
+        }
+        Ok(write.commit().await?)
+    }
+
+    /// Assets that this node announces in its own feed although they are not public any more.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -68,7 +131,8 @@ impl Catalog {
         let ids = sqlx::query_scalar!(
             "SELECT announced.asset FROM announced LEFT JOIN assets ON assets.id = announced.asset
              WHERE announced.publisher = (SELECT id FROM publishers WHERE key = ?)
-                 AND (assets.id IS NULL OR visibility <> 'public' OR state <> 'ready')
+                 AND (assets.id IS NULL OR visibility <> 'public')
+                 AND announced.asset IN (SELECT asset FROM signed_here)
              ORDER BY announced.id LIMIT ?",
             key,
             limit

@@ -7,11 +7,12 @@ use cidcast_announce::{
     ViewSharing,
 };
 use cidcast_catalog::{
-    AnnouncedQuery, Catalog, FeedChange, FeedLimits, Interest, Listing, Quota, Recorded, SyncNote,
+    AnnouncedQuery, Catalog, FeedChange, FeedLimits, Interest, Listing, OwnKey, Patch, Quota,
+    Recorded, SyncNote,
 };
-use cidcast_types::{Cid, RootCid};
+use cidcast_types::{Cid, RootCid, Visibility};
 
-use crate::given::{asset_id, at, catalog};
+use crate::given::{asset, asset_id, at, catalog};
 
 pub(crate) const ROOMY: FeedLimits = FeedLimits {
     publisher_bytes: 1 << 20,
@@ -414,13 +415,87 @@ async fn how_catching_up_goes_is_kept() {
 async fn one_publisher_is_the_own_one() {
     let catalog = catalog().await;
     let (one, two): (Publisher, Publisher) = (key(1).publisher(), key(2).publisher());
-    catalog.set_own_publisher(&one, at(1)).await.unwrap();
+    let own = |key, state| catalog.set_own_publisher(key, state, at(1));
+    own(&one, OwnKey::Confirmed).await.unwrap();
+    own(&one, OwnKey::Unconfirmed).await.unwrap();
     assert_eq!(catalog.interest(&one).await.unwrap(), Interest::Own);
-    catalog.set_own_publisher(&two, at(1)).await.unwrap();
+    let state = catalog.own_key(&one).await.unwrap();
+    assert_eq!(state, Some(OwnKey::Confirmed), "what is known stays known");
+    own(&two, OwnKey::Unconfirmed).await.unwrap();
+    assert_eq!(catalog.own_key(&one).await.unwrap(), None);
     assert_eq!(catalog.interest(&one).await.unwrap(), Interest::Unknown);
     assert_eq!(catalog.interest(&two).await.unwrap(), Interest::Own);
     let page = catalog.feeds(None, 1).await.unwrap();
     assert_eq!(page.items[0].publisher, two);
     let rest = catalog.feeds(page.next, 1).await.unwrap();
     assert_eq!((rest.items.len(), rest.next), (1, None));
+}
+
+#[tokio::test]
+async fn the_own_feed_and_the_assets_are_compared() {
+    let catalog = catalog().await;
+    let own = key(1);
+    let publisher = own.publisher();
+    catalog
+        .set_own_publisher(&publisher, OwnKey::Confirmed, at(1))
+        .await
+        .unwrap();
+    let mut public = asset(1);
+    public.visibility = Visibility::Public;
+    catalog.create(&public).await.unwrap();
+    assert_eq!(
+        catalog.unannounced(&publisher, None, 9).await.unwrap(),
+        [],
+        "not ready"
+    );
+    catalog
+        .save_package(&public.id, &package(1), 10, at(5))
+        .await
+        .unwrap();
+    let missing = catalog.unannounced(&publisher, None, 9).await.unwrap();
+    assert_eq!((missing.len(), &missing[0].announced), (1, &None));
+    let after = catalog
+        .unannounced(&publisher, Some(&public.id), 9)
+        .await
+        .unwrap();
+    assert_eq!(after, []);
+
+    // Announced as it is, and one that came with the key from another host.
+    let mut as_it_is = publish(1, &public.title);
+    if let Op::Publish(content) = &mut as_it_is {
+        content.tags = public.tags.clone();
+    }
+    let all = chain(&own, vec![vec![as_it_is, publish(77, "Elsewhere")]]);
+    assert!(applied(&record(&catalog, &all).await));
+    catalog.note_signed_here(&[public.id]).await.unwrap();
+    assert_eq!(catalog.unannounced(&publisher, None, 9).await.unwrap(), []);
+    assert_eq!(catalog.no_longer_public(&publisher, 9).await.unwrap(), []);
+
+    let renamed = Patch {
+        title: Some("Renamed".to_owned()),
+        ..Patch::default()
+    };
+    catalog
+        .update(&public.id, &renamed, at(3_000))
+        .await
+        .unwrap();
+    let changed = catalog.unannounced(&publisher, None, 9).await.unwrap();
+    assert!(changed[0].announced.is_some());
+    let hidden = Patch {
+        visibility: Some(Visibility::Private),
+        ..Patch::default()
+    };
+    catalog
+        .update(&public.id, &hidden, at(3_000))
+        .await
+        .unwrap();
+    assert_eq!(
+        catalog.no_longer_public(&publisher, 9).await.unwrap(),
+        [public.id]
+    );
+    catalog.delete(&public.id).await.unwrap();
+    assert_eq!(
+        catalog.no_longer_public(&publisher, 9).await.unwrap(),
+        [public.id]
+    );
 }

@@ -4,8 +4,7 @@
 //! what is to be done comes from [`Sync::plan`].
 //!
 //! A peer *claims* to have so many announcements of a publisher: its answer about heads says so, or
-//! it passed on a later announcement. Claims are believed only as far as asking goes: what a peer
-//! does not deliver it is not asked for again until it claims anew. A feed that is behind asks one
+//! it passed on a later announcement. Claims are believed only as far as asking goes. A feed that is behind asks one
 //! peer at a time, another one after a failure, and waits longer and longer once everybody who
 //! claims to have more has failed.
 //!
@@ -16,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cidcast_announce::Publisher;
-use cidcast_exchange::PeerId;
+use cidcast_ipfs::swarm::PeerId;
 use cidcast_runtime::Backoff;
 use cidcast_types::Timestamp;
 
@@ -143,9 +142,8 @@ impl Sync {
 
     /// Who is connected now.
     pub(crate) fn connected(&mut self, peers: &BTreeSet<PeerId>) {
-        self.peers.retain(|peer, state| {
-            peers.contains(peer) || state.busy > 0 || state.asking_heads
-        });
+        self.peers
+            .retain(|peer, state| peers.contains(peer) || state.busy > 0 || state.asking_heads);
         for peer in peers {
             if self.peers.len() >= self.settings.peers {
                 break;
@@ -160,7 +158,11 @@ impl Sync {
     /// How many announcements of a feed are here.
     pub(crate) fn moved(&mut self, publisher: Publisher, have: u64) {
         for peer in self.peers.values_mut() {
-            if peer.claims.get(&publisher).is_some_and(|claim| *claim <= have) {
+            if peer
+                .claims
+                .get(&publisher)
+                .is_some_and(|claim| *claim <= have)
+            {
                 peer.claims.remove(&publisher);
             }
         }
@@ -252,6 +254,18 @@ impl Sync {
         self.rest(peer, failure, now);
     }
 
+    /// Nobody waits or rests any longer: the operator says that it is worth trying.
+    pub(crate) fn hurry(&mut self) {
+        for peer in self.peers.values_mut() {
+            peer.rests_until = None;
+            peer.is_new = true;
+        }
+        for feed in self.behind.values_mut() {
+            feed.next_at = Timestamp::from_millis(0);
+            feed.tried.clear();
+        }
+    }
+
     /// What is to be done now.
     pub(crate) fn plan(&mut self, now: Timestamp) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -291,7 +305,10 @@ impl Sync {
         let mut free = Vec::new();
         let mut is_busy = false;
         for (id, peer) in &self.peers {
-            let claims_more = peer.claims.get(publisher).is_some_and(|claim| *claim > feed.have);
+            let claims_more = peer
+                .claims
+                .get(publisher)
+                .is_some_and(|claim| *claim > feed.have);
             if !claims_more || feed.tried.contains(id) {
                 continue;
             }
@@ -345,9 +362,8 @@ impl Sync {
     }
 
     fn plan_heads(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let can = |peer: &Peer| {
-            !peer.asking_heads && peer.rests_until.is_none_or(|until| until <= now)
-        };
+        let can =
+            |peer: &Peer| !peer.asking_heads && peer.rests_until.is_none_or(|until| until <= now);
         let mut asked: Vec<PeerId> = self
             .peers
             .iter()
@@ -401,8 +417,7 @@ impl Sync {
     fn tidy(&mut self, publisher: &Publisher) {
         let is_asked = |feed: &Behind| feed.asked.is_some();
         let is_claimed = |peer: &Peer| peer.claims.contains_key(publisher);
-        if !self.behind.get(publisher).is_some_and(is_asked)
-            && !self.peers.values().any(is_claimed)
+        if !self.behind.get(publisher).is_some_and(is_asked) && !self.peers.values().any(is_claimed)
         {
             self.behind.remove(publisher);
         }

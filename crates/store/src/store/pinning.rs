@@ -27,6 +27,40 @@ impl Store {
         Ok(summaries.pop().unwrap_or_default())
     }
 
+    /// Pins single blocks, not what they link to: a pin for each, all or none. For things that are
+    /// complete by themselves, such as the announcements of a feed, each of which links to the one
+    /// before it. Durable when this returns.
+    pub fn pin_blocks(
+        &self,
+        holder: &Holder,
+        blocks: &[Cid],
+        audience: Audience,
+    ) -> Result<(), PinError> {
+        let guard = self.in_flight();
+        let mut pins = Vec::with_capacity(blocks.len());
+        for cid in blocks {
+            let Ok(key) = BlockKey::of(cid) else {
+                continue; // it carries its bytes
+            };
+            guard.hold_key(key);
+            let size = self.core.folder.size(&key)?;
+            let size = size.ok_or_else(|| PinError::Missing {
+                root: Box::new(*cid),
+                cid: *cid,
+            })?;
+            pins.push(NewPin {
+                root: *cid,
+                blocks: vec![(key, u32::try_from(size).unwrap_or(u32::MAX))],
+            });
+        }
+        self.core.sync()?;
+        self.core.pins.add(holder, audience, &pins)?;
+        self.core.metrics.pins_added.inc_by(pins.len() as u64);
+        self.core.show(&self.core.pins.totals()?);
+        drop(guard);
+        Ok(())
+    }
+
     /// Pins several roots, all or none.
     pub(crate) fn pin_all(
         &self,

@@ -229,3 +229,23 @@ fn an_unpinned_block_goes_when_the_last_guard_lets_go() {
     store.flush_deletes().unwrap();
     assert_eq!(store.disk_usage().unwrap().blocks, 0);
 }
+
+#[test]
+fn a_block_can_be_pinned_without_what_it_links_to() {
+    let dir = temp_dir();
+    let store = open(&dir);
+    let guard = store.in_flight();
+    let absent = leaf(1).cid;
+    let block = node(&[absent]);
+    store.put(&block.cid, &block.data, &guard).unwrap();
+    let pin = |cid| store.pin_blocks(&holder("feed"), &[cid], Audience::Anyone);
+    pin(block.cid).unwrap();
+    drop(guard);
+    store.flush_deletes().unwrap();
+    assert!(store.has(&block.cid).unwrap());
+    assert_eq!(store.audience(&block.cid).unwrap(), Some(Audience::Anyone));
+    assert!(matches!(pin(absent), Err(PinError::Missing { .. })));
+    store.unpin(&holder("feed"), Some(&block.cid)).unwrap();
+    store.flush_deletes().unwrap();
+    assert!(!store.has(&block.cid).unwrap());
+}

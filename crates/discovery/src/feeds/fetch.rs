@@ -1,0 +1,136 @@
+//! Asking one peer for what was missed, and taking what it gives.
+
+use bytes::Bytes;
+use cidcast_announce::{Announcement, Publisher};
+use cidcast_ipfs::requests::{RequestError, Requests};
+use cidcast_ipfs::swarm::PeerId;
+
+use super::ledger::{Ledger, LedgerError};
+use super::metrics::Outcome;
+use crate::wire::{Request, Response, Since, WireError};
+
+/// Bytes of announcements that are asked for at once.
+const MAX_BYTES: u64 = 768 << 10;
+
+/// Why a peer brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error("the answer cannot be read: {0}")]
+    Wire(#[from] WireError),
+    #[error("the answer is one to another question")]
+    OtherAnswer,
+    #[error("an announcement in the answer is {}", .0.as_str())]
+    Bad(Outcome),
+    #[error("the answer has announcements of somebody else, or out of order")]
+    OutOfOrder,
+    #[error("the peer has not what it claimed to have")]
+    Nothing,
+    #[error("what it gave was not taken: {}", .0.as_str())]
+    NotTaken(Outcome),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl FetchError {
+    /// Whether the peer cannot be asked anything for a while.
+    pub(super) fn is_about_peer(&self) -> bool {
+        matches!(
+            self,
+            Self::Request(
+                RequestError::Address(_)
+                    | RequestError::Connect(_)
+                    | RequestError::NotConnected { .. }
+                    | RequestError::Unsupported { .. }
+            )
+        )
+    }
+}
+
+/// How much a peer has of whom, from one publisher on; whether there is more.
+pub(super) async fn heads(
+    requests: &Requests,
+    peer: PeerId,
+    after: Option<Publisher>,
+) -> Result<(Vec<(Publisher, u64)>, bool), FetchError> {
+    let request = Request::Heads { after }.encode()?;
+    let answer = requests.send(peer, request).await?;
+    match Response::decode(&answer)? {
+        Response::Heads { heads, more } => Ok((heads, more)),
+        _ => Err(FetchError::OtherAnswer),
+    }
+}
+
+/// Fetches a piece of a feed and records it; how much of the feed is here then.
+pub(super) async fn since(
+    ledger: &Ledger,
+    requests: &Requests,
+    peer: PeerId,
+    (publisher, from): (Publisher, u64),
+) -> Result<u64, FetchError> {
+    let request = Request::Since {
+        publisher,
+        from,
+        max_bytes: MAX_BYTES,
+    };
+    let answer = requests.send(peer, request.encode()?).await?;
+    let Response::Since(since) = Response::decode(&answer)? else {
+        return Err(FetchError::OtherAnswer);
+    };
+    let verifying = {
+        let ledger = ledger.clone();
+        tokio::task::spawn_blocking(move || verify(&ledger, publisher, from, &since))
+    };
+    let verified = verifying.await.map_err(|_| FetchError::Stopping)??;
+    if let Some(newest) = verified.newest {
+        ledger
+            .catalog()
+            .note_exists(&newest)
+            .await
+            .map_err(LedgerError::from)?;
+    }
+    if verified.announcements.is_empty() {
+        return Err(FetchError::Nothing);
+    }
+    let taken = ledger.take(verified.announcements).await?;
+    if taken.have > from {
+        return Ok(taken.have);
+    }
+    let outcome = taken
+        .outcomes
+        .into_iter()
+        .find(|one| *one != Outcome::Applied);
+    Err(FetchError::NotTaken(outcome.unwrap_or(Outcome::Unwanted)))
+}
+
+struct Verified {
+    announcements: Vec<Announcement>,
+    newest: Option<Announcement>,
+}
+
+/// Hashes and checks signatures: work for a thread of its own.
+fn verify(
+    ledger: &Ledger,
+    publisher: Publisher,
+    from: u64,
+    since: &Since,
+) -> Result<Verified, FetchError> {
+    let check = |bytes: &Bytes| ledger.verify(bytes).map_err(FetchError::Bad);
+    let announcements = since.announcements.iter().map(check);
+    let announcements = announcements.collect::<Result<Vec<_>, _>>()?;
+    let in_order = (from..)
+        .zip(&announcements)
+        .all(|(seq, one)| one.publisher() == publisher && one.seq() == seq);
+    let newest = since.newest.as_ref().map(check).transpose()?;
+    let is_of_it = |one: &Announcement| one.publisher() == publisher;
+    if !in_order || !newest.iter().all(is_of_it) {
+        return Err(FetchError::OutOfOrder);
+    }
+    Ok(Verified {
+        announcements,
+        newest,
+    })
+}

@@ -1,0 +1,197 @@
+use cidcast_announce::SigningKey;
+use proptest::prelude::*;
+
+use super::*;
+
+fn publisher(n: u8) -> Publisher {
+    SigningKey::from_seed([n; 32]).publisher()
+}
+
+fn peer(n: u8) -> PeerId {
+    publisher(n).peer_id().parse().unwrap()
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1000)
+}
+
+fn sync(peers: &[u8]) -> Sync {
+    let mut sync = Sync::new(SyncSettings::default(), 7);
+    sync.connected(&peers.iter().map(|n| peer(*n)).collect());
+    for action in sync.plan(at(0)) {
+        if let Action::AskHeads { peer, .. } = action {
+            sync.heads_answered(peer, None);
+        }
+    }
+    sync
+}
+
+/// Requests for feeds among the actions.
+fn asked(actions: &[Action]) -> Vec<(PeerId, Publisher, u64)> {
+    let since = |action: &Action| match action {
+        Action::AskSince {
+            peer,
+            publisher,
+            from,
+        } => Some((*peer, *publisher, *from)),
+        _ => None,
+    };
+    actions.iter().filter_map(since).collect()
+}
+
+#[test]
+fn whoever_connects_is_asked_what_it_has() {
+    let mut sync = Sync::new(SyncSettings::default(), 7);
+    sync.connected(&BTreeSet::from([peer(1), peer(2)]));
+    assert_eq!(sync.plan(at(0)).len(), 2);
+    assert_eq!(sync.plan(at(1)), [], "once");
+    let next = publisher(9);
+    sync.heads_answered(peer(1), Some(next));
+    let more = Action::AskHeads {
+        peer: peer(1),
+        after: Some(next),
+    };
+    assert_eq!(sync.plan(at(2)), [more]);
+}
+
+#[test]
+fn a_feed_is_asked_for_piece_by_piece_until_it_is_whole() {
+    let mut sync = sync(&[1]);
+    sync.claimed(peer(1), publisher(9), 700, 0);
+    assert_eq!(asked(&sync.plan(at(1))), [(peer(1), publisher(9), 0)]);
+    assert_eq!(asked(&sync.plan(at(1))), [], "one request at a time");
+    for have in [300, 600] {
+        sync.delivered(peer(1), publisher(9), have);
+        assert_eq!(asked(&sync.plan(at(1))), [(peer(1), publisher(9), have)]);
+    }
+    sync.delivered(peer(1), publisher(9), 700);
+    assert_eq!(asked(&sync.plan(at(2))), []);
+    assert_eq!(sync.behind(), 0);
+}
+
+#[test]
+fn another_peer_is_asked_after_a_failure_and_all_of_them_again_after_a_wait() {
+    let mut sync = sync(&[1, 2]);
+    for n in [1, 2] {
+        sync.claimed(peer(n), publisher(9), 5, 0);
+    }
+    let first = asked(&sync.plan(at(1)))[0].0;
+    sync.failed(first, publisher(9), Failure::Request, at(1));
+    let second = asked(&sync.plan(at(1)))[0].0;
+    assert_ne!(first, second);
+    sync.failed(second, publisher(9), Failure::Request, at(1));
+    let waiting = Action::Waiting {
+        publisher: publisher(9),
+        failures: 1,
+        next_at: at(11),
+    };
+    assert_eq!(sync.plan(at(1)), [waiting]);
+    assert_eq!(asked(&sync.plan(at(10))), []);
+    assert_eq!(asked(&sync.plan(at(11))).len(), 1);
+}
+
+#[test]
+fn a_peer_that_lies_about_what_it_has_keeps_nobody_from_the_truth() {
+    let mut sync = sync(&[1, 2]);
+    sync.claimed(peer(1), publisher(9), u64::MAX, 0);
+    sync.claimed(peer(2), publisher(9), 5, 0);
+    let mut now = 1;
+    loop {
+        let requests = asked(&sync.plan(at(now)));
+        match requests.first() {
+            Some((who, ..)) if *who == peer(2) => break,
+            Some((who, ..)) => sync.failed(*who, publisher(9), Failure::Request, at(now)),
+            None => now += 1,
+        }
+        assert!(now < 100);
+    }
+    sync.delivered(peer(2), publisher(9), 5);
+    // The liar is still asked, ever more seldom.
+    let mut times = 0;
+    for second in 0..86_400 {
+        for (who, ..) in asked(&sync.plan(at(now + second))) {
+            times += 1;
+            sync.failed(who, publisher(9), Failure::Request, at(now + second));
+        }
+    }
+    assert!(times < 40, "{times}");
+}
+
+#[test]
+fn a_peer_that_speaks_something_else_is_left_alone_for_a_while() {
+    let mut sync = Sync::new(SyncSettings::default(), 7);
+    sync.connected(&BTreeSet::from([peer(1)]));
+    sync.plan(at(0));
+    sync.heads_failed(peer(1), Failure::Peer, at(0));
+    for second in 1..600 {
+        assert_eq!(sync.plan(at(second)), []);
+    }
+    assert_eq!(sync.plan(at(620)).len(), 1);
+}
+
+#[test]
+fn what_is_not_wanted_any_more_is_not_asked_for() {
+    let mut sync = sync(&[1]);
+    sync.claimed(peer(1), publisher(9), 5, 0);
+    sync.dropped(&publisher(9));
+    assert_eq!(asked(&sync.plan(at(1))), []);
+    sync.claimed(peer(1), publisher(8), 5, 0);
+    sync.connected(&BTreeSet::new());
+    assert_eq!(asked(&sync.plan(at(1))), [], "nobody is left to ask");
+    assert_eq!(sync.behind(), 0);
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Connected(Vec<u8>),
+    Claimed(u8, u8, u64),
+    Moved(u8, u64),
+    Plan,
+    Answer(usize, Option<u64>),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        prop::collection::vec(1u8..6, 0..5).prop_map(Event::Connected),
+        (1u8..6, 10u8..16, any::<u64>()).prop_map(|(a, b, c)| Event::Claimed(a, b, c)),
+        (10u8..16, 0u64..20).prop_map(|(a, b)| Event::Moved(a, b)),
+        Just(Event::Plan),
+        (0usize..8, prop::option::of(1u64..20)).prop_map(|(a, b)| Event::Answer(a, b)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn requests_stay_within_their_bounds(events in prop::collection::vec(event(), 0..200)) {
+        let settings = SyncSettings { claims_per_peer: 3, feeds: 4, peers: 4, ..SyncSettings::default() };
+        let mut sync = Sync::new(settings, 3);
+        let mut under_way: Vec<(PeerId, Publisher, u64)> = Vec::new();
+        for (second, event) in events.into_iter().enumerate() {
+            let now = at(second as u64);
+            match event {
+                Event::Connected(peers) => sync.connected(&peers.into_iter().map(peer).collect()),
+                Event::Claimed(who, whose, count) => sync.claimed(peer(who), publisher(whose), count, 0),
+                Event::Moved(whose, have) => sync.moved(publisher(whose), have),
+                Event::Plan => under_way.extend(asked(&sync.plan(now))),
+                Event::Answer(which, moved) if which < under_way.len() => {
+                    let (who, whose, from) = under_way.remove(which);
+                    match moved {
+                        Some(by) => sync.delivered(who, whose, from.saturating_add(by)),
+                        None => sync.failed(who, whose, Failure::Request, now),
+                    }
+                }
+                Event::Answer(..) => {}
+            }
+            prop_assert!(under_way.len() <= settings.requests);
+            for n in 1..6 {
+                let busy = under_way.iter().filter(|(who, ..)| *who == peer(n)).count();
+                prop_assert!(busy <= settings.requests_per_peer);
+            }
+            for n in 10..16 {
+                let same = under_way.iter().filter(|(_, whose, _)| *whose == publisher(n)).count();
+                prop_assert!(same <= 1);
+            }
+            prop_assert!(sync.behind() <= settings.feeds);
+        }
+    }
+}
