@@ -5,7 +5,8 @@
 -- What this node copies. The first columns are what is wanted, those from `state` on how it goes,
 -- and `held_…` what is pinned here now: another package than the wanted one while an asset that was
 -- announced again is on the way. `renditions` is a JSON array of names; NULL: all of them.
--- `told_until` is until when the publisher's nodes have been told that the copy is here.
+-- `told_until` is until when the publisher's nodes have been told that the copy is here, and
+-- `acknowledged` the number of the announcement of a retraction that they were told is obeyed.
 CREATE TABLE replicas (
     id              INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     publisher       BLOB    NOT NULL CHECK (length(publisher) = 32),
@@ -29,6 +30,7 @@ CREATE TABLE replicas (
     held_bytes      INTEGER,
     held_at         INTEGER,
     told_until      INTEGER,
+    acknowledged    INTEGER,
     UNIQUE (publisher, asset),
     CHECK ((held_root IS NULL) = (held_bytes IS NULL)),
     CHECK ((held_root IS NULL) = (held_at IS NULL)),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use cidcast_announce::Publisher;
+use cidcast_announce::{Outcome, Publisher};
 use cidcast_types::{AssetId, Timestamp};
 use sqlx::{Sqlite, Transaction};
 
 use crate::copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted};
 use crate::replica::AssetOf;
 use crate::replicas::{key, node_of, publisher_of, renditions_from_json, renditions_to_json};
-use crate::row::{count, integer, millis, parse, size, time};
+use crate::row::{count, integer, millis, parse, size, time, unreadable};
 use crate::{Catalog, CatalogError};
 
 #[derive(Debug)]
@@ -200,7 +200,7 @@ impl Catalog {
     ) -> Result<Noted, CatalogError> {
         let (publisher, asset) = key(&ack.of);
         let node = ack.node.as_bytes().as_slice();
-        let (seq, outcome, at) = (integer(ack.seq), ack.outcome.as_str(), millis(ack.at));
+        let (seq, outcome, at) = (integer(ack.seq), outcome_to_text(ack.outcome), millis(ack.at));
         let mut write = self.write().await?;
         let before = sqlx::query_scalar!(
             "SELECT at FROM acknowledgements WHERE publisher = ? AND asset = ? AND node = ?",
@@ -256,7 +256,7 @@ impl Catalog {
                     of: *of,
                     node: node_of("acknowledgements.node", &row.node)?,
                     seq: size("acknowledgements.seq", row.seq)?,
-                    outcome: parse("acknowledgements.outcome", &row.outcome)?,
+                    outcome: outcome(&row.outcome)?,
                     at: time("acknowledgements.at", row.at)?,
                     notice: row.notice,
                 })
@@ -264,6 +264,26 @@ impl Catalog {
             .collect()
     }
 }
+
+fn outcome_to_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Deleted => "deleted",
+        Outcome::Unindexed => "unindexed",
+        Outcome::Kept => "kept",
+    }
+}
+
+/// What [`outcome_to_text`] writes.
+fn outcome(text: &str) -> Result<Outcome, CatalogError> {
+    let all = [Outcome::Deleted, Outcome::Unindexed, Outcome::Kept];
+    let mut all = all.into_iter();
+    all.find(|outcome| outcome_to_text(*outcome) == text)
+        .ok_or_else(|| unreadable("acknowledgements.outcome", NoOutcome(text.to_owned())))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no outcome of a retraction")]
+struct NoOutcome(String);
 
 async fn crowd_of_copies(
     write: &mut Transaction<'static, Sqlite>,

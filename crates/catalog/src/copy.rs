@@ -1,6 +1,6 @@
 //! What other nodes say of their copies, as values.
 
-use cidcast_announce::{NodeId, Publisher};
+use cidcast_announce::{NodeId, Outcome, Publisher};
 use cidcast_types::{AssetId, RootCid, Timestamp};
 
 use crate::replica::{AssetOf, Renditions};
@@ -13,18 +13,6 @@ spelled! {
         Held = "held",
         /// It has given it up.
         Withdrawn = "withdrawn",
-    }
-}
-
-spelled! {
-    /// What a node did when something was retracted.
-    pub enum Outcome as "deleted, unindexed or kept" {
-        /// It deleted its copy.
-        Deleted = "deleted",
-        /// It does not list it any more, and still has its copy.
-        Unindexed = "unindexed",
-        /// It does as before.
-        Kept = "kept",
     }
 }
 

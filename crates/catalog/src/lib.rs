@@ -52,7 +52,7 @@ pub use blocked::{
     Blocked, BlockedError, ListSource, MAX_BLOCK_LISTS, MAX_BLOCKED, NewBlockList, StoredBlockList,
 };
 pub use catalog::{Catalog, OpenError};
-pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted, Outcome};
+pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted};
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{

@@ -2,9 +2,11 @@
 
 use cidcast_types::{RootCid, Timestamp};
 
+use crate::feed::Tombstone;
+use crate::feeds::root_cid;
 use crate::replica::AssetOf;
 use crate::replicas::{key, publisher_of};
-use crate::row::{millis, parse, time};
+use crate::row::{millis, parse, size, time};
 use crate::{Catalog, CatalogError};
 
 /// An asset that the operator removed.
@@ -83,6 +85,35 @@ impl Catalog {
         .fetch_optional(&self.reader)
         .await?;
         Ok(found.is_some())
+    }
+
+    /// The retraction of an asset, if its publisher retracted it.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn tombstone(&self, of: &AssetOf) -> Result<Option<Tombstone>, CatalogError> {
+        let (publisher, asset) = key(of);
+        let row = sqlx::query!(
+            "SELECT seq, at, reason, root FROM tombstones
+             WHERE publisher = (SELECT id FROM publishers WHERE key = ?) AND asset = ?",
+            publisher,
+            asset
+        )
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|row| {
+            Ok(Tombstone {
+                asset: of.asset,
+                root: row
+                    .root
+                    .map(|root| root_cid("tombstones.root", &root))
+                    .transpose()?,
+                seq: size("tombstones.seq", row.seq)?,
+                at: time("tombstones.at", row.at)?,
+                reason: row.reason,
+            })
+        })
+        .transpose()
     }
 
     /// Up to `limit` removed assets after the first `skip`, the last first.

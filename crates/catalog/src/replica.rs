@@ -103,6 +103,8 @@ pub struct Replica {
     pub held: Option<HeldPackage>,
     /// Until when the publisher has been told that it is here.
     pub told_until: Option<Timestamp>,
+    /// The retraction that the publisher was told is obeyed, if the copy stays nevertheless.
+    pub acknowledged: Option<u64>,
 }
 
 /// How far a transfer is.

@@ -14,44 +14,46 @@ use row::ReplicaRow;
 pub(crate) use row::{node_of, publisher_of, renditions_from_json, renditions_to_json};
 
 impl Catalog {
-    /// Makes a copy wanted, or changes what is wanted of it. One that is here as it is wanted
-    /// stays as it is; otherwise its attempts begin anew, now. What is held meanwhile stays held.
+    /// Makes copies wanted, or changes what is wanted of them, all or none. One that is here as it
+    /// is wanted stays as it is; otherwise its attempts begin anew, now. What is held meanwhile
+    /// stays held.
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn want_replica(
+    pub async fn want_replicas(
         &self,
-        wanted: &WantedReplica,
+        all: &[WantedReplica],
         now: Timestamp,
     ) -> Result<(), CatalogError> {
-        let (key, asset) = key(&wanted.of);
-        let (root, renditions) = (
-            wanted.root.to_string(),
-            renditions_to_json(&wanted.renditions)?,
-        );
-        let (bytes, reason, now) = (integer(wanted.bytes), wanted.reason.as_str(), millis(now));
+        let now = millis(now);
         let mut write = self.write().await?;
-        sqlx::query!(
-            "INSERT INTO replicas (publisher, asset, root, renditions, bytes, reason, place, state,
-                 queued_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8)
-             ON CONFLICT (publisher, asset) DO UPDATE SET
-                 state = CASE WHEN state <> 'unpinning' AND root = ?3 AND renditions IS ?4
-                     THEN state ELSE 'queued' END,
-                 failures = CASE WHEN root = ?3 AND renditions IS ?4 THEN failures ELSE 0 END,
-                 next_at = CASE WHEN root = ?3 AND renditions IS ?4 THEN next_at END,
-                 root = ?3, renditions = ?4, bytes = ?5, reason = ?6, place = ?7",
-            key,
-            asset,
-            root,
-            renditions,
-            bytes,
-            reason,
-            wanted.place,
-            now
-        )
-        .execute(&mut *write)
-        .await?;
+        for wanted in all {
+            let (key, asset) = key(&wanted.of);
+            let renditions = renditions_to_json(&wanted.renditions)?;
+            let (root, bytes) = (wanted.root.to_string(), integer(wanted.bytes));
+            let reason = wanted.reason.as_str();
+            sqlx::query!(
+                "INSERT INTO replicas (publisher, asset, root, renditions, bytes, reason, place,
+                     state, queued_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued', ?8)
+                 ON CONFLICT (publisher, asset) DO UPDATE SET
+                     state = CASE WHEN state <> 'unpinning' AND root = ?3 AND renditions IS ?4
+                         THEN state ELSE 'queued' END,
+                     failures = CASE WHEN root = ?3 AND renditions IS ?4 THEN failures ELSE 0 END,
+                     next_at = CASE WHEN root = ?3 AND renditions IS ?4 THEN next_at END,
+                     root = ?3, renditions = ?4, bytes = ?5, reason = ?6, place = ?7",
+                key,
+                asset,
+                root,
+                renditions,
+                bytes,
+                reason,
+                wanted.place,
+                now
+            )
+            .execute(&mut *write)
+            .await?;
+        }
         Ok(write.commit().await?)
     }
 
@@ -225,23 +227,27 @@ impl Catalog {
         Ok(done.rows_affected())
     }
 
-    /// Marks a copy as being given up; answers whether there is one.
+    /// Marks copies as being given up, all or none; answers how many of them there are.
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn give_up_replica(&self, of: &AssetOf) -> Result<bool, CatalogError> {
-        let (key, asset) = key(of);
+    pub async fn give_up_replicas(&self, all: &[AssetOf]) -> Result<u64, CatalogError> {
+        let mut marked = 0;
         let mut write = self.write().await?;
-        let done = sqlx::query!(
-            "UPDATE replicas SET state = 'unpinning', next_at = NULL
-             WHERE publisher = ? AND asset = ?",
-            key,
-            asset
-        )
-        .execute(&mut *write)
-        .await?;
+        for of in all {
+            let (key, asset) = key(of);
+            let done = sqlx::query!(
+                "UPDATE replicas SET state = 'unpinning', next_at = NULL
+                 WHERE publisher = ? AND asset = ?",
+                key,
+                asset
+            )
+            .execute(&mut *write)
+            .await?;
+            marked += done.rows_affected();
+        }
         write.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(marked)
     }
 
     /// Removes the row of a copy whose pin is gone, unless it is wanted again by now; answers
@@ -283,6 +289,52 @@ impl Catalog {
         sqlx::query!(
             "UPDATE replicas SET told_until = ? WHERE publisher = ? AND asset = ?",
             until,
+            key,
+            asset
+        )
+        .execute(&mut *write)
+        .await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Copies that are held although they were retracted, with the number of the retraction, of
+    /// which the publisher was not told.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn unacknowledged(&self, limit: u32) -> Result<Vec<(AssetOf, u64)>, CatalogError> {
+        let rows = sqlx::query!(
+            "SELECT replicas.publisher, replicas.asset, tombstones.seq FROM replicas
+             JOIN publishers ON publishers.key = replicas.publisher
+             JOIN tombstones ON tombstones.publisher = publishers.id
+                 AND tombstones.asset = replicas.asset
+             WHERE state = 'pinned' AND ifnull(acknowledged, -1) <> tombstones.seq LIMIT ?",
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let of = AssetOf {
+                    publisher: publisher_of("replicas.publisher", &row.publisher)?,
+                    asset: parse("replicas.asset", &row.asset)?,
+                };
+                Ok((of, size("tombstones.seq", row.seq)?))
+            })
+            .collect()
+    }
+
+    /// Notes that the publisher was told that a retraction is obeyed.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn replica_acknowledged(&self, of: &AssetOf, seq: u64) -> Result<(), CatalogError> {
+        let (key, asset) = key(of);
+        let seq = integer(seq);
+        let mut write = self.write().await?;
+        sqlx::query!(
+            "UPDATE replicas SET acknowledged = ? WHERE publisher = ? AND asset = ?",
+            seq,
             key,
             asset
         )

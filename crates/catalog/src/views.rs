@@ -1,7 +1,9 @@
 //! How often something was watched: a count for each asset, node and day, and nothing else.
 
-use cidcast_announce::NodeId;
-use cidcast_types::{AssetId, Day, RootCid, Timestamp};
+use std::collections::BTreeMap;
+
+use cidcast_announce::{Day, NodeId, Publisher};
+use cidcast_types::{AssetId, RootCid, Timestamp};
 
 use crate::copy::{NoticeLimits, Noted};
 use crate::replica::AssetOf;
@@ -43,25 +45,25 @@ pub struct ViewTotals {
 }
 
 impl Catalog {
-    /// Adds views on this node. What is no asset of this node, of `own`, and no announced one
-    /// counts for nobody; a package that several publishers announce counts for each of them.
+    /// Adds views on this node. What is neither an asset of this node nor announced counts for
+    /// nobody; a package that several publishers announce counts for each of them.
     ///
     /// # Errors
     /// See [`CatalogError`].
     pub async fn add_views(
         &self,
-        own: &cidcast_announce::Publisher,
         views: &[(Watched, u64)],
         day: Day,
         now: Timestamp,
     ) -> Result<(), CatalogError> {
+        let own = self.own_publisher().await?;
         let mut counted: Vec<(AssetOf, u64)> = Vec::new();
         for (watched, views) in views {
-            for of in self.watched(own, watched).await? {
+            for of in self.watched(own.as_ref(), watched).await? {
                 counted.push((of, *views));
             }
         }
-        let (day, now) = (i64::from(day.number()), millis(now));
+        let (day, now) = (i64::from(day.since_epoch()), millis(now));
         let mut write = self.write().await?;
         for (of, views) in counted {
             let (publisher, asset) = key(&of);
@@ -97,7 +99,7 @@ impl Catalog {
     ) -> Result<Noted, CatalogError> {
         let (publisher, asset) = key(&views.of);
         let node = node.as_bytes().as_slice();
-        let (day, at) = (i64::from(views.day.number()), millis(at));
+        let (day, at) = (i64::from(views.day.since_epoch()), millis(at));
         let count = integer(views.count);
         let mut write = self.write().await?;
         let before = sqlx::query_scalar!(
@@ -144,23 +146,22 @@ impl Catalog {
     }
 
     /// Views on this node before `day` of which their publisher was not told in full, oldest
-    /// first. `own` is not told anything.
+    /// first. The publisher of this node is not told anything.
     ///
     /// # Errors
     /// See [`CatalogError`].
     pub async fn untold_views(
         &self,
-        own: &cidcast_announce::Publisher,
         before: Day,
         limit: u32,
     ) -> Result<Vec<DayViews>, CatalogError> {
-        let (own, before) = (own.as_bytes().as_slice(), i64::from(before.number()));
+        let before = i64::from(before.since_epoch());
         let rows = sqlx::query!(
             "SELECT publisher, asset, day, count FROM views
-             WHERE node = x'' AND day < ? AND day > 0 AND count > told AND publisher <> ?
+             WHERE node = x'' AND day < ? AND day > 0 AND count > told
+                 AND publisher NOT IN (SELECT key FROM publishers WHERE own = 1)
              ORDER BY day, publisher, asset LIMIT ?",
             before,
-            own,
             limit
         )
         .fetch_all(&self.reader)
@@ -187,7 +188,7 @@ impl Catalog {
         let mut write = self.write().await?;
         for views in told {
             let (publisher, asset) = key(&views.of);
-            let (day, count) = (i64::from(views.day.number()), integer(views.count));
+            let (day, count) = (i64::from(views.day.since_epoch()), integer(views.count));
             sqlx::query!(
                 "UPDATE views SET told = ?
                  WHERE publisher = ? AND asset = ? AND node = x'' AND day = ?",
@@ -253,8 +254,8 @@ impl Catalog {
     /// See [`CatalogError`].
     pub async fn views_here(
         &self,
-        publisher: &cidcast_announce::Publisher,
-    ) -> Result<std::collections::BTreeMap<AssetId, u64>, CatalogError> {
+        publisher: &Publisher,
+    ) -> Result<BTreeMap<AssetId, u64>, CatalogError> {
         let publisher = publisher.as_bytes().as_slice();
         let rows = sqlx::query!(
             r#"SELECT asset, SUM(count) AS "count!: i64" FROM views
@@ -274,7 +275,7 @@ impl Catalog {
     /// # Errors
     /// See [`CatalogError`].
     pub async fn fold_views(&self, before: Day) -> Result<(), CatalogError> {
-        let before = i64::from(before.number());
+        let before = i64::from(before.since_epoch());
         let mut write = self.write().await?;
         sqlx::query!(
             "INSERT INTO views (publisher, asset, node, day, count, told, at)
@@ -292,25 +293,39 @@ impl Catalog {
         Ok(write.commit().await?)
     }
 
+    /// The publisher that this node signs for, if there is one.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn own_publisher(&self) -> Result<Option<Publisher>, CatalogError> {
+        let key = sqlx::query_scalar!("SELECT key FROM publishers WHERE own = 1")
+            .fetch_optional(&self.reader)
+            .await?;
+        key.map(|key| publisher_of("publishers.key", &key))
+            .transpose()
+    }
+
     /// Whose asset was watched.
     async fn watched(
         &self,
-        own: &cidcast_announce::Publisher,
+        own: Option<&Publisher>,
         watched: &Watched,
     ) -> Result<Vec<AssetOf>, CatalogError> {
-        let mine = |asset| AssetOf {
-            publisher: *own,
-            asset,
+        let mine = |asset| {
+            own.map(|publisher| AssetOf {
+                publisher: *publisher,
+                asset,
+            })
         };
         match watched {
             Watched::Asset(asset) => {
                 let found = self.get(asset).await?;
-                Ok(found.map(|asset| mine(asset.id)).into_iter().collect())
+                Ok(found.and_then(|asset| mine(asset.id)).into_iter().collect())
             }
             Watched::Root(root) => {
                 let here = self.by_root(root).await?;
                 let announced = self.announced_by_root(root).await?;
-                let mut all: Vec<AssetOf> = here.iter().map(|asset| mine(asset.id)).collect();
+                let mut all: Vec<AssetOf> = here.iter().filter_map(|asset| mine(asset.id)).collect();
                 all.extend(announced.iter().map(|asset| AssetOf {
                     publisher: asset.publisher,
                     asset: asset.content.asset,
@@ -323,11 +338,9 @@ impl Catalog {
     }
 }
 
+/// The day with this number.
 fn day(column: &'static str, number: i64) -> Result<Day, CatalogError> {
-    let day = Day::from_number(count(column, number)?);
-    day.ok_or_else(|| crate::row::unreadable(column, NoSuchDay(number)))
+    const MILLIS: u64 = 24 * 3600 * 1000;
+    let number = u64::from(count(column, number)?);
+    Ok(Day::of(Timestamp::from_millis(number * MILLIS)))
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is the number of no day")]
-struct NoSuchDay(i64);

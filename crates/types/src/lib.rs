@@ -7,7 +7,6 @@
 //! of each type are inverses; enum spellings are part of the public API and never change.
 
 mod asset;
-mod day;
 mod id;
 mod name;
 mod pin;
@@ -15,7 +14,6 @@ mod time;
 
 pub use asset::{AssetState, ParseStateError, ParseVisibilityError, Visibility};
 pub use cid::Cid;
-pub use day::{Day, ParseDayError};
 pub use id::{AssetId, ParseIdError, RootCid, UploadId};
 pub use name::{ParseRenditionNameError, RenditionName};
 pub use pin::{ParsePinStateError, PinState};

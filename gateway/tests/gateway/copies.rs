@@ -26,7 +26,7 @@ impl World {
             reason: KeepReason::Newest,
             place: 0,
         };
-        self.catalog.want_replica(&wanted, now()).await.unwrap();
+        self.catalog.want_replicas(&[wanted], now()).await.unwrap();
         let held = HeldPackage {
             root,
             renditions,

@@ -33,6 +33,7 @@ pub(super) struct ReplicaRow {
     pub(super) held_bytes: Option<i64>,
     pub(super) held_at: Option<i64>,
     pub(super) told_until: Option<i64>,
+    pub(super) acknowledged: Option<i64>,
 }
 
 impl ReplicaRow {
@@ -57,6 +58,10 @@ impl ReplicaRow {
             told_until: self
                 .told_until
                 .map(|at| time("replicas.told_until", at))
+                .transpose()?,
+            acknowledged: self
+                .acknowledged
+                .map(|seq| size("replicas.acknowledged", seq))
                 .transpose()?,
             wanted: WantedReplica {
                 of: AssetOf {

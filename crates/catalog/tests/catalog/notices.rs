@@ -1,10 +1,10 @@
 //! What other nodes say: copies, acknowledgements and views, within limits.
 
+use cidcast_announce::{Day, Outcome};
 use cidcast_catalog::{
-    Acknowledgement, AssetOf, Copy, CopyQuery, CopyState, DayViews, NoticeLimits, Noted, Outcome,
-    Renditions, Watched,
+    Acknowledgement, AssetOf, Copy, CopyQuery, CopyState, DayViews, NoticeLimits, Noted, Renditions,
+    Watched,
 };
-use cidcast_types::Day;
 
 use crate::feeds::{ROOMY, chain, key, package, publish};
 use crate::given::{asset_id, at, catalog, node};
@@ -37,6 +37,10 @@ fn withdrawn(copy: Copy, said_at: u64) -> Copy {
         at: at(said_at),
         ..copy
     }
+}
+
+fn day_number(number: u64) -> Day {
+    Day::of(at(number * 24 * 3600 * 1000))
 }
 
 const LIMITS: NoticeLimits = NoticeLimits {
@@ -144,21 +148,22 @@ async fn an_acknowledgement_is_kept_and_a_later_one_replaces_it() {
 #[tokio::test]
 async fn views_are_counted_by_day_for_every_publisher_of_the_package_and_told_once() {
     let catalog = catalog().await;
-    let (own, other) = (key(9).publisher(), key(1));
+    let other = key(1);
+    catalog.set_own_publisher(&key(9).publisher(), at(1)).await.unwrap();
     let feed = chain(&other, vec![vec![publish(1, "Watched")]]);
     catalog.record(&feed, &ROOMY, at(2_000)).await.unwrap();
-    let day = Day::from_number(20_000).unwrap();
+    let day = day_number(20_000);
     let seen = [(Watched::Root(package(1)), 2), (Watched::Root(package(7)), 5)];
     for _ in 0..2 {
-        catalog.add_views(&own, &seen, day, at(3)).await.unwrap();
+        catalog.add_views(&seen, day, at(3)).await.unwrap();
     }
     let totals = catalog.view_totals(&of(1)).await.unwrap();
     assert_eq!((totals.here, totals.elsewhere), (4, 0));
     assert_eq!(totals.days, [(day, 4)]);
     // Not before the day is over.
-    assert_eq!(catalog.untold_views(&own, day, 9).await.unwrap(), []);
-    let tomorrow = Day::from_number(20_001).unwrap();
-    let untold = catalog.untold_views(&own, tomorrow, 9).await.unwrap();
+    assert_eq!(catalog.untold_views(day, 9).await.unwrap(), []);
+    let tomorrow = day_number(20_001);
+    let untold = catalog.untold_views(tomorrow, 9).await.unwrap();
     let expected = DayViews {
         of: of(1),
         day,
@@ -166,7 +171,7 @@ async fn views_are_counted_by_day_for_every_publisher_of_the_package_and_told_on
     };
     assert_eq!(untold, [expected]);
     catalog.views_told(&untold).await.unwrap();
-    assert_eq!(catalog.untold_views(&own, tomorrow, 9).await.unwrap(), []);
+    assert_eq!(catalog.untold_views(tomorrow, 9).await.unwrap(), []);
     let here = catalog.views_here(&other.publisher()).await.unwrap();
     assert_eq!(here.get(&asset_id(1)), Some(&4));
 }
@@ -174,9 +179,9 @@ async fn views_are_counted_by_day_for_every_publisher_of_the_package_and_told_on
 #[tokio::test]
 async fn views_of_other_nodes_are_summed_and_folded() {
     let catalog = catalog().await;
-    let views = |day: u32, count| DayViews {
+    let views = |day: u64, count| DayViews {
         of: of(1),
-        day: Day::from_number(day).unwrap(),
+        day: day_number(day),
         count,
     };
     for (by, day, count, said_at) in [(1, 5, 3, 10), (2, 5, 4, 10), (1, 6, 1, 10), (1, 5, 9, 9)] {
@@ -187,10 +192,10 @@ async fn views_of_other_nodes_are_summed_and_folded() {
     }
     let totals = catalog.view_totals(&of(1)).await.unwrap();
     assert_eq!((totals.elsewhere, totals.nodes), (8, 2));
-    let by_day: Vec<_> = totals.days.iter().map(|(day, n)| (day.number(), *n)).collect();
+    let by_day: Vec<_> = totals.days.iter().map(|(day, n)| (day.since_epoch(), *n)).collect();
     assert_eq!(by_day, [(5, 7), (6, 1)]);
     for _ in 0..2 {
-        catalog.fold_views(Day::from_number(6).unwrap()).await.unwrap();
+        catalog.fold_views(day_number(6)).await.unwrap();
     }
     let folded = catalog.view_totals(&of(1)).await.unwrap();
     assert_eq!((folded.elsewhere, folded.days.len()), (8, 1));

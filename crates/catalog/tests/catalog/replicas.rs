@@ -48,7 +48,7 @@ async fn row(catalog: &Catalog, n: u64) -> Replica {
 async fn a_copy_is_fetched_once_in_the_order_of_its_place_and_then_held() {
     let catalog = catalog().await;
     for n in [2, 1] {
-        catalog.want_replica(&wanted(n), at(1)).await.unwrap();
+        catalog.want_replicas(&[wanted(n)], at(1)).await.unwrap();
     }
     let due = catalog.replicas_to_fetch(at(1), 10).await.unwrap();
     assert_eq!(due[0].wanted, wanted(1));
@@ -65,7 +65,7 @@ async fn a_copy_is_fetched_once_in_the_order_of_its_place_and_then_held() {
     let done = row(&catalog, 1).await;
     assert_eq!((done.state, done.held), (PinState::Pinned, Some(held(1))));
     // Wanted again as it is: nothing to do.
-    catalog.want_replica(&wanted(1), at(9)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(9)).await.unwrap();
     let due = catalog.replicas_to_fetch(at(9), 10).await.unwrap();
     assert_eq!(due.iter().map(|r| r.wanted.of).collect::<Vec<_>>(), [of(2)]);
     let totals = catalog.replica_totals().await.unwrap();
@@ -76,13 +76,13 @@ async fn a_copy_is_fetched_once_in_the_order_of_its_place_and_then_held() {
 #[tokio::test]
 async fn what_is_held_stays_while_another_form_of_it_is_on_the_way() {
     let catalog = catalog().await;
-    catalog.want_replica(&wanted(1), at(1)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(1)).await.unwrap();
     catalog.replica_pinned(&of(1), &held(1)).await.unwrap();
     let wider = WantedReplica {
         renditions: Renditions::All,
         ..wanted(1)
     };
-    catalog.want_replica(&wider, at(6)).await.unwrap();
+    catalog.want_replicas(&[wider], at(6)).await.unwrap();
     let both = row(&catalog, 1).await;
     assert_eq!((both.state, both.held), (PinState::Queued, Some(held(1))));
     let part = catalog.part_of_package(&package(1)).await.unwrap();
@@ -102,7 +102,7 @@ async fn what_is_held_stays_while_another_form_of_it_is_on_the_way() {
 #[tokio::test]
 async fn a_failed_attempt_waits_and_can_be_hurried() {
     let catalog = catalog().await;
-    catalog.want_replica(&wanted(1), at(1)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(1)).await.unwrap();
     let failed = FailedAttempt {
         error: "nobody has it".to_owned(),
         next_at: Some(at(50)),
@@ -120,31 +120,31 @@ async fn a_failed_attempt_waits_and_can_be_hurried() {
         ..failed
     };
     catalog.replica_failed(&of(1), &for_good).await.unwrap();
-    catalog.want_replica(&wanted(1), at(60)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(60)).await.unwrap();
     assert_eq!(catalog.replicas_to_fetch(at(99), 9).await.unwrap(), []);
     let other = WantedReplica {
         root: package(2),
         ..wanted(1)
     };
-    catalog.want_replica(&other, at(60)).await.unwrap();
+    catalog.want_replicas(&[other], at(60)).await.unwrap();
     assert_eq!(catalog.replicas_to_fetch(at(99), 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_copy_that_is_given_up_ends_with_its_pin() {
     let catalog = catalog().await;
-    catalog.want_replica(&wanted(1), at(1)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(1)).await.unwrap();
     catalog.replica_pinned(&of(1), &held(1)).await.unwrap();
-    assert!(catalog.give_up_replica(&of(1)).await.unwrap());
+    assert_eq!(catalog.give_up_replicas(&[of(1)]).await.unwrap(), 1);
     assert!(!catalog.replica_pinning(&wanted(1), ReplicaProgress::default()).await.unwrap());
     let leaving = catalog.replicas_to_drop(9).await.unwrap();
     assert_eq!(leaving[0].held, Some(held(1)));
     // Wanted again before its pin is gone: it begins anew.
-    catalog.want_replica(&wanted(1), at(7)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(7)).await.unwrap();
     assert!(!catalog.drop_replica(&of(1)).await.unwrap());
     let again = row(&catalog, 1).await;
     assert_eq!((again.state, again.held), (PinState::Queued, None));
-    catalog.give_up_replica(&of(1)).await.unwrap();
+    catalog.give_up_replicas(&[of(1)]).await.unwrap();
     assert!(catalog.drop_replica(&of(1)).await.unwrap());
     assert_eq!(catalog.replica(&of(1)).await.unwrap(), None);
 }
@@ -152,7 +152,7 @@ async fn a_copy_that_is_given_up_ends_with_its_pin() {
 #[tokio::test]
 async fn publishers_are_told_of_copies_until_a_day_and_again_then() {
     let catalog = catalog().await;
-    catalog.want_replica(&wanted(1), at(1)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(1)).await.unwrap();
     assert_eq!(catalog.replicas_to_tell(at(9), 9).await.unwrap(), []);
     catalog.replica_pinned(&of(1), &held(1)).await.unwrap();
     assert_eq!(catalog.replicas_to_tell(at(9), 9).await.unwrap().len(), 1);
@@ -164,7 +164,7 @@ async fn publishers_are_told_of_copies_until_a_day_and_again_then() {
 #[tokio::test]
 async fn what_the_operator_removed_gives_its_copy_up_and_is_remembered() {
     let catalog = catalog().await;
-    catalog.want_replica(&wanted(1), at(1)).await.unwrap();
+    catalog.want_replicas(&[wanted(1)], at(1)).await.unwrap();
     let removed = Removed {
         of: of(1),
         root: Some(package(1)),
@@ -184,7 +184,7 @@ async fn what_the_operator_removed_gives_its_copy_up_and_is_remembered() {
 async fn copies_page_by_id() {
     let catalog = catalog().await;
     for n in 1..=5 {
-        catalog.want_replica(&wanted(n), at(1)).await.unwrap();
+        catalog.want_replicas(&[wanted(n)], at(1)).await.unwrap();
     }
     let first = catalog.replicas(0, 2).await.unwrap();
     let rest = catalog.replicas(first[1].id, 9).await.unwrap();

@@ -130,6 +130,39 @@ impl Database {
         })
     }
 
+    /// The pins of every holder whose name begins with `prefix`.
+    pub(crate) fn pins_with(&self, prefix: &str) -> Result<Vec<Pin>, DatabaseError> {
+        let first: (&str, &[u8]) = (prefix, &[]);
+        self.read(|txn| {
+            let mut pins = Vec::new();
+            for row in txn.open_table(PINS)?.range(first..)? {
+                let (key, value) = row?;
+                if !key.value().0.starts_with(prefix) {
+                    break;
+                }
+                pins.extend(pin_of(key.value(), value.value()));
+            }
+            Ok(pins)
+        })
+    }
+
+    /// The roots of all pins of a holder.
+    pub(crate) fn roots(&self, holder: &Holder) -> Result<Vec<Cid>, DatabaseError> {
+        let first: (&str, &[u8]) = (holder.as_str(), &[]);
+        self.read(|txn| {
+            let mut roots = Vec::new();
+            for row in txn.open_table(PINS)?.range(first..)? {
+                let (key, _) = row?;
+                let (held_by, root) = key.value();
+                if held_by != holder.as_str() {
+                    break;
+                }
+                roots.extend(Cid::try_from(root));
+            }
+            Ok(roots)
+        })
+    }
+
     /// One pin.
     pub(crate) fn pin(&self, holder: &Holder, root: &Cid) -> Result<Option<Pin>, DatabaseError> {
         let root = root.to_bytes();

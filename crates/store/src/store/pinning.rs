@@ -61,8 +61,8 @@ impl Store {
         Ok(())
     }
 
-    /// Pins several roots, all or none.
-    pub(crate) fn pin_all(
+    /// Pins several roots, all or none, in one durable step.
+    pub fn pin_all(
         &self,
         holder: &Holder,
         roots: &[Cid],
@@ -108,6 +108,16 @@ impl Store {
             Ok(key) => self.core.pins.audience(&key),
             Err(_) => Ok(Some(Audience::Anyone)),
         }
+    }
+
+    /// The roots of all pins of a holder.
+    pub fn pinned_roots(&self, holder: &Holder) -> Result<Vec<Cid>, DatabaseError> {
+        self.core.pins.roots(holder)
+    }
+
+    /// The pins of every holder whose name begins so, by holder and root.
+    pub fn pins_with(&self, prefix: &str) -> Result<Vec<Pin>, DatabaseError> {
+        self.core.pins.pins_with(prefix)
     }
 
     /// Every pin, by holder and root.
