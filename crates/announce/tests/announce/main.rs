@@ -8,4 +8,9 @@
 )]
 
 mod announcements;
+mod block_lists;
 mod draft;
+mod feeds;
+mod key_files;
+mod notices;
+mod segments;
