@@ -3,7 +3,7 @@
 use cidcast_announce::{NodeId, Publisher};
 use cidcast_types::Timestamp;
 
-use crate::row::{millis, parse, time};
+use crate::row::{integer, millis, parse, time};
 use crate::spelled::spelled;
 use crate::{Catalog, CatalogError};
 
@@ -88,7 +88,8 @@ impl FollowerRow {
 }
 
 impl Catalog {
-    /// Notes what a node said. Once nobody else has place, those that left go first.
+    /// Notes what a node said. When there is no place, those go first that left, or that have not
+    /// said anything for a month.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -100,6 +101,7 @@ impl Catalog {
         let (node, publisher) = (said.node.to_string(), said.publisher.to_string());
         let by = said.by.map(|by| by.to_string());
         let (state, at, now) = (said.state.as_str(), millis(said.at), millis(now));
+        let silent_since = now.saturating_sub(integer(MAX_SILENCE_MS));
         let mut write = self.write().await?;
         let before = sqlx::query!(
             "SELECT at, state FROM followers WHERE node = ? AND publisher = ?",
@@ -119,9 +121,10 @@ impl Catalog {
         };
         if before.is_none() {
             sqlx::query!(
-                "DELETE FROM followers WHERE state = 'left' AND (node, publisher) IN (
-                     SELECT node, publisher FROM followers ORDER BY state = 'left', last_seen DESC
-                     LIMIT -1 OFFSET ?)",
+                "DELETE FROM followers WHERE (state = 'left' OR last_seen < ?)
+                     AND (node, publisher) IN (SELECT node, publisher FROM followers
+                         ORDER BY state = 'left', last_seen DESC LIMIT -1 OFFSET ?)",
+                silent_since,
                 MAX_FOLLOWERS_LESS_ONE
             )
             .execute(&mut *write)
@@ -184,5 +187,7 @@ impl Catalog {
     }
 }
 
+/// Who follows says so every week; who has not for longer makes room first.
+const MAX_SILENCE_MS: u64 = 30 * 24 * 3600 * 1000;
 /// So that there is place for one more.
 const MAX_FOLLOWERS_LESS_ONE: u32 = MAX_FOLLOWERS - 1;

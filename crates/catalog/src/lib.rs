@@ -19,6 +19,7 @@
 mod announced;
 mod asset;
 mod assets;
+mod block_lists;
 mod blocked;
 mod catalog;
 mod copies;
@@ -48,9 +49,8 @@ mod views;
 
 pub use announced::AnnouncedQuery;
 pub use asset::{Asset, Failure, NewAsset, NewSource, Patch, Permanence, Source};
-pub use blocked::{
-    Blocked, BlockedError, ListSource, MAX_BLOCK_LISTS, MAX_BLOCKED, NewBlockList, StoredBlockList,
-};
+pub use block_lists::{ListSource, MAX_BLOCK_LISTS, NewBlockList, StoredBlockList};
+pub use blocked::{Blocked, BlockedError, MAX_BLOCKED};
 pub use catalog::{Catalog, OpenError};
 pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted};
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};

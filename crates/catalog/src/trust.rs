@@ -112,7 +112,7 @@ impl Catalog {
         let (raw, key) = (publisher.as_bytes().as_slice(), publisher.to_string());
         let row = sqlx::query!(
             r#"SELECT
-                   EXISTS (SELECT 1 FROM publishers WHERE key = ? AND own = 1) AS "own!: i64",
+                   EXISTS (SELECT 1 FROM publishers WHERE key = ? AND own > 0) AS "own!: i64",
                    EXISTS (SELECT 1 FROM follows WHERE publisher = ?) AS "followed!: i64""#,
             raw,
             key
@@ -135,7 +135,7 @@ impl Catalog {
     /// # Errors
     /// See [`CatalogError`].
     pub async fn own_publisher(&self) -> Result<Option<Publisher>, CatalogError> {
-        let key = sqlx::query_scalar!("SELECT key FROM publishers WHERE own = 1 LIMIT 1")
+        let key = sqlx::query_scalar!("SELECT key FROM publishers WHERE own > 0 LIMIT 1")
             .fetch_optional(&self.reader)
             .await?;
         key.map(|key| {

@@ -135,15 +135,20 @@ fn deed<T>(outcome: &Result<T, AskError>) -> Option<Deed> {
         Err(AskError::Slow { .. }) => Some(Deed::Unreachable),
         Err(AskError::Malformed { .. }) => Some(Deed::Malformed),
         Err(AskError::OffTheMark(_)) => Some(Deed::OffTheMark),
-        Err(AskError::Request(error)) => match error {
-            RequestError::Connect(_)
-            | RequestError::NotConnected { .. }
-            | RequestError::Broken { .. }
-            | RequestError::Slow { .. } => Some(Deed::Unreachable),
-            RequestError::Oversize { .. } => Some(Deed::Excessive),
-            // It does not want to, or cannot; or it was this node's own doing.
-            _ => None,
-        },
+        Err(AskError::Request(error)) => deed_of_request(error),
         Err(AskError::NotTrusted(_) | AskError::Unwritable(_)) => None,
+    }
+}
+
+/// What a request without an answer says about the peer.
+pub(crate) fn deed_of_request(error: &RequestError) -> Option<Deed> {
+    match error {
+        RequestError::Connect(_)
+        | RequestError::NotConnected { .. }
+        | RequestError::Broken { .. }
+        | RequestError::Slow { .. } => Some(Deed::Unreachable),
+        RequestError::Oversize { .. } => Some(Deed::Excessive),
+        // It does not want to, or cannot; or it was this node's own doing.
+        _ => None,
     }
 }

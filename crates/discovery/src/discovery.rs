@@ -1,40 +1,215 @@
 //! All of discovery, started and stopped as one.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use cidcast_runtime::{DrainTimeout, Shutdown};
+use cidcast_announce::NodeKey;
+use cidcast_catalog::Catalog;
+use cidcast_ipfs::names::Names;
+use cidcast_ipfs::swarm::SwarmHandle;
+use cidcast_ipfs::{Blocks, Network};
+use cidcast_runtime::{Clock, DrainTimeout, Shutdown};
+use cidcast_store::Store;
 
-use crate::feeds::{FeedArgs, Feeds, Mode, StartError};
-use crate::serve;
+use crate::ask::Asker;
+use crate::delivery::{Deliveries, DeliveryArgs};
+use crate::feeds::{FeedArgs, FeedSettings, Feeds, Metrics, Mode, StartError};
+use crate::follow::{FollowArgs, FollowersRule, Follows};
+use crate::join::{JoinArgs, Joining};
+use crate::serve::{self, Desk};
+use crate::trust::{BlockLists, Trust, TrustArgs, TrustSettings};
+
+/// What discovery is started with.
+#[derive(Clone)]
+pub struct DiscoveryArgs {
+    /// Where everything is recorded.
+    pub catalog: Catalog,
+    /// Where the bytes of announcements lie, as blocks.
+    pub store: Store,
+    /// What everything travels over.
+    pub swarm: SwarmHandle,
+    /// What time it is.
+    pub clock: Clock,
+    /// The publisher's key; made if it is not there.
+    pub key_file: PathBuf,
+    /// Where to count.
+    pub metrics: Metrics,
+    /// What the operator decides about feeds.
+    pub feeds: FeedSettings,
+    /// For web apps that are followed.
+    pub network: Network,
+    /// For names that are followed.
+    pub names: Names,
+    /// For announcements that names lead to.
+    pub blocks: Blocks,
+    /// The node's own key, which signs notices.
+    pub node_key: Arc<NodeKey>,
+    /// The bootstrap peers of the swarm, as they are configured.
+    pub bootstrap: Vec<String>,
+    /// What becomes of who is blocked or revoked.
+    pub trust: TrustSettings,
+    /// What becomes of who follows.
+    pub followers: FollowersRule,
+}
 
 /// The running discovery of a node. It has to be stopped before the swarm is.
 #[derive(Debug)]
 pub struct Discovery {
     feeds: Feeds,
+    trust: Trust,
+    block_lists: BlockLists,
+    deliveries: Deliveries,
+    follows: Follows,
+    joining: Joining,
     tasks: Shutdown,
 }
 
 impl Discovery {
-    /// Starts it over a running swarm.
+    /// Starts it over a running swarm. With [`Mode::Off`] nothing is sent, asked or answered; what
+    /// is here can be shown and changed.
     ///
     /// # Errors
     ///
     /// [`StartError`]; nothing is left running.
-    pub async fn start(args: FeedArgs, shutdown: &Shutdown) -> Result<Self, StartError> {
+    pub async fn start(args: DiscoveryArgs, shutdown: &Shutdown) -> Result<Self, StartError> {
         let tasks = shutdown.child();
-        let (swarm, clock, mode) = (args.swarm.clone(), args.clock.clone(), args.settings.mode);
-        let feeds = Feeds::start(args, &tasks).await?;
-        if mode != Mode::Off
-            && let Some(inbound) = swarm.requests().serve()
-        {
-            serve::start(feeds.clone(), inbound, clock, &tasks);
+        let (swarm, clock, mode) = (args.swarm.clone(), args.clock.clone(), args.feeds.mode);
+        let trust = TrustArgs {
+            catalog: args.catalog.clone(),
+            swarm: swarm.clone(),
+            clock: clock.clone(),
+            settings: args.trust,
+        };
+        let trust = Trust::start(trust, &tasks).await?;
+        let feeds = FeedArgs {
+            catalog: args.catalog.clone(),
+            store: args.store.clone(),
+            swarm: swarm.clone(),
+            trust: trust.clone(),
+            key_file: args.key_file.clone(),
+            clock: clock.clone(),
+            metrics: args.metrics.clone(),
+            settings: args.feeds.clone(),
+        };
+        let feeds = Feeds::start(feeds, &tasks).await?;
+        let discovery = Self::with(args, feeds, trust, tasks);
+        if mode != Mode::Off {
+            discovery.watch_what_is_wanted();
+            if let Some(inbound) = swarm.requests().serve() {
+                serve::start(discovery.desk(), inbound, clock, &discovery.tasks);
+            }
         }
-        Ok(Self { feeds, tasks })
+        Ok(discovery)
+    }
+
+    /// Everything else, around feeds and trust.
+    fn with(args: DiscoveryArgs, feeds: Feeds, trust: Trust, tasks: Shutdown) -> Self {
+        let talking = match feeds.mode() {
+            Mode::Off => ended(),
+            _ => tasks.clone(),
+        };
+        let (swarm, catalog, clock) = (args.swarm, args.catalog, args.clock);
+        let asker = Asker::new(swarm.requests(), trust.clone());
+        let deliveries = DeliveryArgs {
+            catalog: catalog.clone(),
+            asker: asker.clone(),
+            trust: trust.clone(),
+            clock: clock.clone(),
+        };
+        let deliveries = Deliveries::start(deliveries, &talking);
+        let follows = FollowArgs {
+            catalog: catalog.clone(),
+            blocks: args.blocks,
+            network: args.network,
+            names: args.names,
+            swarm: swarm.clone(),
+            asker: asker.clone(),
+            trust: trust.clone(),
+            deliveries: deliveries.clone(),
+            key: args.node_key,
+            clock: clock.clone(),
+            followers: args.followers,
+        };
+        let joining = JoinArgs {
+            catalog,
+            swarm,
+            asker: asker.clone(),
+            trust: trust.clone(),
+            clock,
+            bootstrap: args.bootstrap,
+        };
+        Self {
+            block_lists: BlockLists::start(trust.clone(), asker, &talking),
+            follows: Follows::start(follows, &talking),
+            joining: Joining::start(joining, &talking),
+            deliveries,
+            feeds,
+            trust,
+            tasks,
+        }
+    }
+
+    /// Who is followed or let in again is asked for at once.
+    fn watch_what_is_wanted(&self) {
+        let feeds = self.feeds.clone();
+        let (mut follows, mut trust) = (self.follows.changes(), self.trust.changes());
+        let watching = async move {
+            loop {
+                let changed = tokio::select! {
+                    changed = follows.changed() => changed,
+                    changed = trust.changed() => changed,
+                };
+                if changed.is_err() {
+                    return;
+                }
+                feeds.refresh();
+            }
+        };
+        let token = self.tasks.token().clone();
+        self.tasks.spawn("what is wanted", async move {
+            token.run_until_cancelled_owned(watching).await
+        });
+    }
+
+    fn desk(&self) -> Desk {
+        Desk {
+            feeds: self.feeds.clone(),
+            trust: self.trust.clone(),
+            block_lists: self.block_lists.clone(),
+            follows: self.follows.clone(),
+            joining: self.joining.clone(),
+        }
     }
 
     /// Feeds: the own one, and those of others.
     pub fn feeds(&self) -> &Feeds {
         &self.feeds
+    }
+
+    /// Scores and blocks.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Signed block lists.
+    pub fn block_lists(&self) -> &BlockLists {
+        &self.block_lists
+    }
+
+    /// Notices that wait.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    /// Follows and followers.
+    pub fn follows(&self) -> &Follows {
+        &self.follows
+    }
+
+    /// How this node has found its peers.
+    pub fn joining(&self) -> &Joining {
+        &self.joining
     }
 
     /// Tells every part to end, and waits for it.
@@ -45,4 +220,11 @@ impl Discovery {
     pub async fn stop(&self, deadline: Duration) -> Result<(), DrainTimeout> {
         self.tasks.drain(deadline).await
     }
+}
+
+/// Whatever is started under it ends at once.
+fn ended() -> Shutdown {
+    let ended = Shutdown::new();
+    ended.trigger();
+    ended
 }

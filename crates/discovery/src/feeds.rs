@@ -29,6 +29,7 @@ use cidcast_runtime::{Clock, Shutdown, random_u128};
 use cidcast_store::Store;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::trust::Trust;
 use crate::wire::Response;
 use key::KeyOrigin;
 use own::Own;
@@ -54,6 +55,8 @@ pub struct FeedArgs {
     pub store: Store,
     /// What they travel over.
     pub swarm: SwarmHandle,
+    /// Says who is not listened to, and is told what peers deliver.
+    pub trust: Trust,
     /// The publisher's key; made if it is not there.
     pub key_file: PathBuf,
     /// What time it is.
@@ -143,6 +146,7 @@ impl Feeds {
         let travel = Travel::new(Parts {
             own: Own::new(key, ledger.clone(), confirmed, status),
             ledger,
+            trust: args.trust,
             requests: args.swarm.requests(),
             swarm: args.swarm,
             topic,

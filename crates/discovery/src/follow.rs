@@ -307,8 +307,7 @@ impl Follows {
         };
         match self.catalog().note_follower(&said, self.now()).await? {
             FollowerChange::Full => Ok(Taken::Later),
-            FollowerChange::Old => Ok(Taken::Accepted),
-            FollowerChange::Noted => Ok(Taken::Accepted),
+            FollowerChange::Old | FollowerChange::Noted => Ok(Taken::Accepted),
             FollowerChange::New => {
                 tracing::info!(node = %said.node, ?by, "a new follower");
                 if let (FollowersRule::FollowBack(policy), Some(by)) = (&args.followers, by) {

@@ -114,7 +114,9 @@ impl Joining {
         };
         let named = args.bootstrap.iter();
         let worker = Worker {
-            bootstrap: named.filter_map(|address| bootstrap_node(address)).collect(),
+            bootstrap: named
+                .filter_map(|address| bootstrap_node(address))
+                .collect(),
             args,
             report,
             wake: Arc::clone(&joining.wake),
@@ -143,9 +145,8 @@ impl Joining {
             return Vec::new();
         };
         let peers = self.swarm.peers().into_iter();
-        let others = peers.filter(|peer| {
-            peer.id != *asker && speaks(peer) && !self.trust.refuses_peer(&peer.id)
-        });
+        let others = peers
+            .filter(|peer| peer.id != *asker && speaks(peer) && !self.trust.refuses_peer(&peer.id));
         let addresses = others.flat_map(|peer| {
             let leading = peer.addresses().into_iter();
             let leading = leading.filter(move |(scope, _)| *scope >= from);
@@ -221,7 +222,10 @@ impl Worker {
             .buffer_unordered(MAX_ASKED)
             .collect()
             .await;
-        let given: Vec<Vec<Named>> = answers.iter().filter_map(|(_, list)| list.clone()).collect();
+        let given: Vec<Vec<Named>> = answers
+            .iter()
+            .filter_map(|(_, list)| list.clone())
+            .collect();
         let mut leave_out = asked;
         leave_out.extend(&self.bootstrap);
         leave_out.extend(self.args.swarm.peer_id().parse::<NodeId>());
@@ -282,7 +286,10 @@ impl Worker {
                 }
             }
         });
-        dialled.buffer_unordered(DIALS_AT_ONCE).collect::<()>().await;
+        dialled
+            .buffer_unordered(DIALS_AT_ONCE)
+            .collect::<()>()
+            .await;
     }
 
     async fn remember(&self, chosen: &[Chosen]) -> Result<(), CatalogError> {
@@ -315,7 +322,8 @@ impl Worker {
                 let trusted = known
                     .into_iter()
                     .filter(|one| !self.args.trust.refuses_node(&one.node));
-                self.connect(trusted.map(|one| (one.node, one.addresses))).await;
+                self.connect(trusted.map(|one| (one.node, one.addresses)))
+                    .await;
             }
             Err(error) => tracing::warn!(%error, "the nodes of the last run cannot be read"),
         }

@@ -39,4 +39,4 @@ pub mod trust;
 pub mod views;
 pub mod wire;
 
-pub use discovery::Discovery;
+pub use discovery::{Discovery, DiscoveryArgs};

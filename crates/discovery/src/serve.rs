@@ -9,13 +9,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use cidcast_announce::{Notice, Says, VerifyError};
 use cidcast_catalog::CatalogError;
 use cidcast_ipfs::requests::{Inbound, Request as Arrived};
 use cidcast_runtime::{Clock, Shutdown};
 use tokio::sync::Semaphore;
 
 use crate::feeds::{Feeds, Pace, Rate};
-use crate::wire::{Hello, NoticeAnswer, Request, Response};
+use crate::follow::{Follows, Taken};
+use crate::join::Joining;
+use crate::trust::{BlockLists, Deed, Trust};
+use crate::wire::{Hello, MAX_TEXT, NoticeAnswer, Request, Response};
 
 /// Program and version.
 const AGENT: &str = concat!("cidcast/", env!("CARGO_PKG_VERSION"));
@@ -28,8 +33,18 @@ const MOST_BUCKETS: usize = 4096;
 /// Answers in the making: each holds up to 1 MiB.
 const MOST_ANSWERS: usize = 16;
 
+/// Whom to turn to with a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk {
+    pub(crate) feeds: Feeds,
+    pub(crate) trust: Trust,
+    pub(crate) block_lists: BlockLists,
+    pub(crate) follows: Follows,
+    pub(crate) joining: Joining,
+}
+
 /// Answers until told to stop.
-pub(crate) fn start(feeds: Feeds, mut inbound: Inbound, clock: Clock, shutdown: &Shutdown) {
+pub(crate) fn start(desk: Desk, mut inbound: Inbound, clock: Clock, shutdown: &Shutdown) {
     let stop = shutdown.token().clone();
     let tasks = shutdown.clone();
     shutdown.spawn("feed requests", async move {
@@ -42,8 +57,12 @@ pub(crate) fn start(feeds: Feeds, mut inbound: Inbound, clock: Clock, shutdown: 
                 arrived = inbound.next() => arrived,
             };
             let Some(arrived) = arrived else { return };
+            if desk.trust.refuses_peer(&arrived.peer) {
+                desk.feeds.metrics().asked("refused");
+                continue;
+            }
             if !pace.allows(arrived.peer, clock.now()) {
-                feeds.metrics().asked("too_fast");
+                desk.feeds.metrics().asked("too_fast");
                 continue;
             }
             let place = tokio::select! {
@@ -51,26 +70,27 @@ pub(crate) fn start(feeds: Feeds, mut inbound: Inbound, clock: Clock, shutdown: 
                 () = stop.cancelled() => return,
                 place = Arc::clone(&places).acquire_owned() => place,
             };
-            let (feeds, stop) = (feeds.clone(), stop.clone());
+            let (desk, stop) = (desk.clone(), stop.clone());
             tasks.spawn("feed answer", async move {
                 let _place = place;
-                stop.run_until_cancelled(answer(&feeds, arrived)).await;
+                stop.run_until_cancelled(answer(&desk, arrived)).await;
             });
         }
     });
 }
 
-async fn answer(feeds: &Feeds, arrived: Arrived) {
-    let peer = arrived.peer;
+async fn answer(desk: &Desk, arrived: Arrived) {
+    let (peer, feeds) = (arrived.peer, &desk.feeds);
     let request = match Request::decode(&arrived.bytes) {
         Ok(request) => request,
         Err(error) => {
             tracing::debug!(%peer, %error, "a request cannot be read");
             feeds.metrics().asked("unreadable");
+            // A later version asks for more than this one knows: that is nobody's fault.
             return;
         }
     };
-    let response = match respond(feeds, request).await {
+    let response = match respond(desk, &arrived, request).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a request of a peer could not be answered");
@@ -88,7 +108,12 @@ async fn answer(feeds: &Feeds, arrived: Arrived) {
     }
 }
 
-async fn respond(feeds: &Feeds, request: Request) -> Result<Response, CatalogError> {
+async fn respond(
+    desk: &Desk,
+    arrived: &Arrived,
+    request: Request,
+) -> Result<Response, CatalogError> {
+    let feeds = &desk.feeds;
     Ok(match request {
         Request::Hello => Response::Hello(Hello {
             agent: AGENT.to_owned(),
@@ -101,7 +126,47 @@ async fn respond(feeds: &Feeds, request: Request) -> Result<Response, CatalogErr
             from,
             max_bytes,
         } => feeds.answer_since(&publisher, from, max_bytes).await?,
-        Request::Peers => Response::Peers(Vec::new()),
-        Request::Notices(notices) => Response::Notices(vec![NoticeAnswer::Later; notices.len()]),
+        Request::Peers => Response::Peers(desk.joining.peers_for(&arrived.peer)),
+        Request::BlockList { publisher } => {
+            Response::BlockList(desk.block_lists.of(&publisher).await?)
+        }
+        Request::Notices(notices) => {
+            let mut answers = Vec::with_capacity(notices.len());
+            for notice in notices {
+                answers.push(take_notice(desk, arrived, &notice).await?);
+            }
+            Response::Notices(answers)
+        }
     })
+}
+
+/// Whoever brings it, a notice is what its node has signed.
+async fn take_notice(
+    desk: &Desk,
+    arrived: &Arrived,
+    bytes: &Bytes,
+) -> Result<NoticeAnswer, CatalogError> {
+    let refused = |reason: &str| NoticeAnswer::Refused {
+        reason: reason.chars().take(MAX_TEXT).collect(),
+    };
+    let notice = match Notice::verify(bytes) {
+        Ok(notice) => notice,
+        Err(error) => {
+            // What cannot be read may be of a later version.
+            if matches!(error, VerifyError::Signature | VerifyError::TooLarge { .. }) {
+                desk.trust.note_peer(&arrived.peer, Deed::Forged).await;
+            }
+            return Ok(refused(&error.to_string()));
+        }
+    };
+    match notice.says() {
+        Says::Follow { .. } | Says::Unfollow { .. } => {
+            Ok(match desk.follows.take(&notice).await? {
+                Taken::Accepted => NoticeAnswer::Accepted,
+                Taken::Refused(reason) => refused(reason),
+                Taken::Later => NoticeAnswer::Later,
+            })
+        }
+        _ => Ok(NoticeAnswer::Later),
+    }
 }

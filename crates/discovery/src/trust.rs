@@ -137,10 +137,24 @@ impl Trust {
         }
     }
 
+    /// Notes that a publisher has signed two announcements with one number. The same pair may come
+    /// from everybody, again and again: it counts once.
+    pub async fn note_fork(&self, publisher: &Publisher, seq: u64) {
+        let subject = Subject::Publisher(*publisher);
+        let why = format!("signed two announcements with number {seq}");
+        let noted = match self.inner.catalog.score(&subject).await {
+            Ok(score) if score.reasons.iter().any(|one| one.why == why) => return,
+            Ok(_) => self.set(&subject, Deed::Forked, &why).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%subject, %error, "a fork was not noted");
+        }
+    }
+
     async fn judge(&self, subject: &Subject, deed: Deed) -> Result<(), CatalogError> {
-        let catalog = &self.inner.catalog;
         // Most peers are at the ceiling most of the time: that costs no write.
-        let now = catalog.score(subject).await?;
+        let now = self.inner.catalog.score(subject).await?;
         let is_known = now
             .reasons
             .first()
@@ -148,13 +162,18 @@ impl Trust {
         if is_known && deed.after(now.score) == now.score {
             return Ok(());
         }
+        self.set(subject, deed, deed.why()).await
+    }
+
+    async fn set(&self, subject: &Subject, deed: Deed, why: &str) -> Result<(), CatalogError> {
         let at = self.inner.clock.now();
         let rule = |score| deed.after(score);
+        let catalog = &self.inner.catalog;
         let judged = catalog
-            .judge(subject, deed.conduct(), deed.why(), at, rule)
+            .judge(subject, deed.conduct(), why, at, rule)
             .await?;
         if judged.has_revoked() {
-            tracing::warn!(%subject, why = deed.why(), "revoked: its score is 0");
+            tracing::warn!(%subject, why, "revoked: its score is 0");
             self.changed().await?;
         }
         Ok(())

@@ -58,7 +58,7 @@ pub use address::{
 };
 pub use error::{ConnectError, DisconnectError, PingError, StartError, StopTimeout, SwarmFault};
 pub use handle::{MAX_PINGS, NetworkKind, Reach, SwarmHandle};
-pub use key::KeyError;
+pub use key::{KeyError, key_seed};
 pub use metrics::Metrics;
 pub use network_key::{NetworkKeyError, check_network_key};
 pub use roster::{Connection, Direction, Nat, Peer, PortMapping};

@@ -1,12 +1,15 @@
 //! Scores, blocks and block lists.
 
+use std::collections::BTreeSet;
+
 use cidcast_announce::Publisher;
 use cidcast_catalog::{
-    Blocked, BlockedError, Catalog, Conduct, FIRST_SCORE, Fate, ListSource, MAX_REASONS,
-    NewBlockList, Refusal, RefusedPublisher, Subject,
+    AnnouncedQuery, Blocked, BlockedError, Catalog, Conduct, FIRST_SCORE, Fate, ListSource,
+    Listing, MAX_REASONS, NewBlockList, Refusal, RefusedPublisher, Subject,
 };
 
-use crate::given::{at, catalog, node, publisher};
+use crate::feeds::{ROOMY, chain, key, publish};
+use crate::given::{asset_id, at, catalog, node, publisher};
 
 fn peer(n: u8) -> Subject {
     Subject::Peer(node(n))
@@ -240,4 +243,59 @@ async fn blocked_and_revoked_at_once_is_named_once() {
         [(publisher(1), Refusal::Revoked, None)],
         "un-blocking restores no score"
     );
+}
+
+async fn listed(catalog: &Catalog, search: Option<&str>) -> usize {
+    let mut query = AnnouncedQuery {
+        search: search.map(str::to_owned),
+        limit: 200,
+        ..AnnouncedQuery::default()
+    };
+    let mut count = 0;
+    loop {
+        let page = catalog.announced(&query).await.unwrap();
+        count += page.items.len();
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => return count,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_publisher_is_neither_listed_nor_found_however_much_it_has_announced() {
+    let catalog = catalog().await;
+    let batch = |n: u64| {
+        (n * 50..(n + 1) * 50)
+            .map(|n| publish(n, "Something"))
+            .collect()
+    };
+    let many = chain(&key(1), (0..30).map(batch).collect());
+    let few = chain(&key(2), vec![vec![publish(5000, "Something")]]);
+    for feed in [&many, &few] {
+        catalog.record(feed, &ROOMY, at(9_000)).await.unwrap();
+    }
+    catalog
+        .set_listing(&publisher(1), &asset_id(3), Listing::Hidden)
+        .await
+        .unwrap();
+    let hidden = BTreeSet::from([publisher(1)]);
+    for _ in 0..2 {
+        catalog.hide_exactly(&hidden).await.unwrap();
+        assert_eq!(listed(&catalog, None).await, 1);
+        assert_eq!(listed(&catalog, Some("something")).await, 1);
+    }
+    // What the operator does meanwhile to single assets lasts.
+    catalog
+        .set_listing(&publisher(1), &asset_id(4), Listing::Hidden)
+        .await
+        .unwrap();
+    catalog
+        .set_listing(&publisher(1), &asset_id(5), Listing::Shown)
+        .await
+        .unwrap();
+    assert_eq!(listed(&catalog, None).await, 1);
+    catalog.hide_exactly(&BTreeSet::new()).await.unwrap();
+    assert_eq!(listed(&catalog, None).await, 1499);
+    assert_eq!(listed(&catalog, Some("something")).await, 1499);
 }

@@ -7,6 +7,8 @@ use cidcast_ipfs::swarm::PeerId;
 
 use super::ledger::{Ledger, LedgerError};
 use super::metrics::Outcome;
+use crate::ask::deed_of_request;
+use crate::trust::Deed;
 use crate::wire::{Request, Response, Since, WireError};
 
 /// Bytes of announcements that are asked for at once.
@@ -47,6 +49,28 @@ impl FetchError {
                     | RequestError::Unsupported { .. }
             )
         )
+    }
+}
+
+/// What came of asking says about the peer; nothing if it is nobody's fault.
+pub(super) fn deed<T>(result: &Result<T, FetchError>) -> Option<Deed> {
+    match result {
+        Ok(_) => Some(Deed::Delivered),
+        Err(FetchError::Request(error)) => deed_of_request(error),
+        Err(FetchError::Wire(_)) => Some(Deed::Malformed),
+        Err(FetchError::OtherAnswer | FetchError::OutOfOrder) => Some(Deed::OffTheMark),
+        Err(FetchError::Bad(outcome)) => deed_of(*outcome),
+        Err(_) => None,
+    }
+}
+
+/// What an announcement that was no good says about the peer that sent it.
+pub(super) fn deed_of(outcome: Outcome) -> Option<Deed> {
+    match outcome {
+        Outcome::Forged => Some(Deed::Forged),
+        Outcome::Oversized => Some(Deed::Excessive),
+        // What cannot be read may be of a later version; the rest is not this peer's doing.
+        _ => None,
     }
 }
 

@@ -23,6 +23,7 @@ use super::metrics::Outcome;
 use super::own::{Own, OwnError};
 use super::pace::{Pace, Rate};
 use super::sync::{Action, Failure, Sync, SyncSettings};
+use crate::trust::{Deed, Trust};
 
 /// What gossip is said on.
 pub(super) const TOPIC: &str = "/cidcast/announce/1";
@@ -77,6 +78,7 @@ enum Done {
 pub(super) struct Parts {
     pub(super) ledger: Ledger,
     pub(super) own: Own,
+    pub(super) trust: Trust,
     pub(super) swarm: SwarmHandle,
     pub(super) requests: Requests,
     pub(super) topic: Topic,
@@ -89,6 +91,7 @@ pub(super) struct Parts {
 pub(super) struct Travel {
     ledger: Ledger,
     own: Own,
+    trust: Trust,
     swarm: SwarmHandle,
     requests: Requests,
     topic: Topic,
@@ -115,6 +118,7 @@ impl Travel {
         Self {
             ledger: parts.ledger,
             own: parts.own,
+            trust: parts.trust,
             swarm: parts.swarm,
             requests: parts.requests,
             topic: parts.topic,
@@ -186,6 +190,9 @@ impl Travel {
 
     async fn judged(&mut self, peer: PeerId, bytes: &[u8]) -> Verdict {
         let now = self.ledger.now();
+        if self.trust.refuses_peer(&peer) {
+            return Verdict::Ignore;
+        }
         if !self.peers_pace.allows(peer, now) {
             self.ledger.metrics().count(Outcome::TooFast);
             return Verdict::Ignore;
@@ -194,7 +201,12 @@ impl Travel {
             Ok(announcement) => announcement,
             // What a later version writes is nobody's fault.
             Err(Outcome::Unreadable) => return Verdict::Ignore,
-            Err(_) => return Verdict::Reject,
+            Err(outcome) => {
+                if let Some(deed) = fetch::deed_of(outcome) {
+                    self.trust.note_peer(&peer, deed).await;
+                }
+                return Verdict::Reject;
+            }
         };
         if !self.publishers_pace.allows(announcement.publisher(), now) {
             self.ledger.metrics().count(Outcome::TooFast);
@@ -213,6 +225,7 @@ impl Travel {
         };
         match taken.outcomes.first() {
             Some(Outcome::Applied) => {
+                self.trust.note_peer(&peer, Deed::Delivered).await;
                 self.sync.moved(publisher, taken.have);
                 Verdict::Accept
             }
@@ -220,6 +233,10 @@ impl Travel {
                 self.sync.claimed(peer, publisher, count, taken.have);
                 // It is good, only too early for this node.
                 Verdict::Accept
+            }
+            Some(Outcome::Conflicting) => {
+                self.trust.note_fork(&publisher, count - 1).await;
+                Verdict::Ignore
             }
             // Others may want it: what it says is true.
             Some(Outcome::Unwanted | Outcome::OverQuota) => Verdict::Accept,
@@ -230,7 +247,7 @@ impl Travel {
     async fn done(&mut self, done: Done) {
         let now = self.ledger.now();
         match done {
-            Done::Heads { peer, result } => match result {
+            Done::Heads { peer, result } => match self.noted(&peer, result).await {
                 Ok((heads, more)) => self.heads(peer, &heads, more).await,
                 Err(error) => {
                     tracing::debug!(%peer, %error, "a peer did not say what it has");
@@ -246,7 +263,7 @@ impl Travel {
                     source: Some(peer.to_string()),
                     ..SyncNote::default()
                 };
-                match result {
+                match self.noted(&peer, result).await {
                     Ok(have) => self.sync.delivered(peer, publisher, have),
                     Err(error) => {
                         tracing::debug!(%peer, %publisher, %error, "a peer did not deliver");
@@ -260,6 +277,18 @@ impl Travel {
                 self.ledger.note(&publisher, &note).await;
             }
         }
+    }
+
+    /// Tells trust what came of asking a peer.
+    async fn noted<T>(
+        &self,
+        peer: &PeerId,
+        result: Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        if let Some(deed) = fetch::deed(&result) {
+            self.trust.note_peer(peer, deed).await;
+        }
+        result
     }
 
     async fn heads(&mut self, peer: PeerId, heads: &[(Publisher, u64)], more: bool) {
@@ -294,7 +323,7 @@ impl Travel {
         let speaks = |protocols: &[String]| protocols.iter().any(|protocol| protocol == PROTOCOL);
         let peers = self.swarm.peers().into_iter();
         self.speaking = peers
-            .filter(|peer| speaks(&peer.protocols))
+            .filter(|peer| speaks(&peer.protocols) && !self.trust.refuses_peer(&peer.id))
             .map(|peer| peer.id)
             .collect();
         self.sync.connected(&self.speaking);

@@ -121,7 +121,9 @@ impl Resolver {
             if let Some(cid) = path.strip_prefix("/ipfs/") {
                 return self.of_announcement(cid, &path).await;
             }
-            let rest = path.strip_prefix("/ipns/").ok_or_else(|| elsewhere(&path))?;
+            let rest = path
+                .strip_prefix("/ipns/")
+                .ok_or_else(|| elsewhere(&path))?;
             let (name, _) = rest.split_once('/').unwrap_or((rest, ""));
             // Its key says who it is, even while nobody has its record.
             if let Ok(publisher) = name.parse() {

@@ -160,7 +160,10 @@ impl Worker {
                 }
             }
         });
-        dialled.buffer_unordered(DIALS_AT_ONCE).collect::<()>().await;
+        dialled
+            .buffer_unordered(DIALS_AT_ONCE)
+            .collect::<()>()
+            .await;
         Ok(())
     }
 }

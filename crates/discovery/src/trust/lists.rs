@@ -166,7 +166,12 @@ impl BlockLists {
     /// # Errors
     /// See [`CatalogError`].
     pub async fn of(&self, publisher: &Publisher) -> Result<Option<Bytes>, CatalogError> {
-        let bytes = self.trust.inner.catalog.signed_block_list(publisher).await?;
+        let bytes = self
+            .trust
+            .inner
+            .catalog
+            .signed_block_list(publisher)
+            .await?;
         Ok(bytes.map(Bytes::from))
     }
 

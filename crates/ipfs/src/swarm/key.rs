@@ -66,6 +66,25 @@ pub(crate) fn load_or_create(path: &Path) -> Result<Keypair, KeyError> {
     }
 }
 
+/// The secret half of the node key at `path`, for what a node signs outside of libp2p. The file must
+/// be there: a swarm makes it when it starts.
+///
+/// # Errors
+///
+/// [`KeyError`]
+pub fn key_seed(path: &Path) -> Result<[u8; 32], KeyError> {
+    let corrupt = || KeyError::Corrupt {
+        path: path.to_owned(),
+    };
+    let key = load(path)?.ok_or_else(|| KeyError::Read {
+        path: path.to_owned(),
+        source: io::ErrorKind::NotFound.into(),
+    })?;
+    let key = key.try_into_ed25519().map_err(|_| corrupt())?;
+    let secret = key.secret();
+    secret.as_ref().try_into().map_err(|_| corrupt())
+}
+
 fn load(path: &Path) -> Result<Option<Keypair>, KeyError> {
     let unreadable = |source| KeyError::Read {
         path: path.to_owned(),
@@ -127,6 +146,17 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, MODE);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_secret_half_makes_the_same_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.key");
+        assert!(matches!(key_seed(&path), Err(KeyError::Read { .. })));
+        let key = load_or_create(&path).unwrap();
+        let seed = key_seed(&path).unwrap();
+        let again = Keypair::ed25519_from_bytes(seed).unwrap();
+        assert_eq!(again.public(), key.public());
     }
 
     #[test]
