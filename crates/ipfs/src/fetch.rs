@@ -6,6 +6,7 @@
 //! keep it pins the root before dropping the [`Fetched`].
 
 mod order;
+mod scope;
 mod walk;
 
 use std::fmt;
@@ -14,13 +15,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use cid::Cid;
 use cidcast_exchange::{Class, WantError};
-use cidcast_store::{GetError, InFlight, Store};
+use cidcast_store::{GetError, InFlight, PinScope, Store};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use crate::sources::Fed;
+use crate::throttle::Throttle;
 use crate::unixfs::RAW;
+pub use scope::Scope;
 pub use walk::{FetchOrder, WalkError};
 use walk::{Step, Walk};
 
@@ -85,14 +88,17 @@ pub struct Fetch {
     walk: Walk,
     width: usize,
     patience: Duration,
+    throttle: Option<Throttle>,
     progress: watch::Sender<FetchProgress>,
 }
 
-/// A DAG that is here, complete, and held until this is dropped.
+/// A DAG, or the part of it that was wanted, that is here, complete, and held until this is dropped.
 pub struct Fetched {
     fed: Fed,
     /// How much it was.
     pub progress: FetchProgress,
+    /// The part that is here, to pin it with [`Store::pin_part`].
+    pub scope: PinScope,
 }
 
 impl Fetched {
@@ -123,8 +129,23 @@ impl Fetch {
             walk: Walk::new(&root, settings.order, settings.max_blocks),
             width: settings.width.max(1),
             patience,
+            throttle: None,
             progress: watch::Sender::new(FetchProgress::default()),
         }
+    }
+
+    /// Only this part. Has to be said before [`Self::finish`].
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.walk.set_scope(scope);
+        self
+    }
+
+    /// No faster than this; for what nobody waits for.
+    #[must_use]
+    pub fn throttled(mut self, throttle: Throttle) -> Self {
+        self.throttle = Some(throttle);
+        self
     }
 
     /// How far it is, at any time.
@@ -144,9 +165,14 @@ impl Fetch {
             while running.len() < self.width {
                 match self.walk.next() {
                     Some(step) => {
-                        let (fed, store, patience) = (&self.fed, &self.store, self.patience);
+                        let getting = Getting {
+                            fed: &self.fed,
+                            store: &self.store,
+                            patience: self.patience,
+                            throttle: self.throttle.as_ref(),
+                        };
                         running.push(async move {
-                            let got = get(fed, store, &step, patience).await;
+                            let got = getting.get(&step).await;
                             (step, got)
                         });
                     }
@@ -166,6 +192,10 @@ impl Fetch {
         Ok(Fetched {
             fed: self.fed.clone(),
             progress,
+            scope: match self.walk.ended() {
+                ended if ended.is_empty() => PinScope::Whole,
+                ended => PinScope::Without(ended),
+            },
         })
     }
 }
@@ -180,21 +210,45 @@ fn progress(fed: &Fed, walk: &Walk) -> FetchProgress {
     }
 }
 
-async fn get(fed: &Fed, store: &Store, step: &Step, patience: Duration) -> Result<Got, FetchError> {
-    let session = fed.session();
-    if step.cid.codec() == RAW {
-        // Held before it is looked for; whether a leaf is there is known without reading it.
+/// What every block of a fetch is got with.
+struct Getting<'a> {
+    fed: &'a Fed,
+    store: &'a Store,
+    patience: Duration,
+    throttle: Option<&'a Throttle>,
+}
+
+impl Getting<'_> {
+    async fn get(self, step: &Step) -> Result<Got, FetchError> {
+        let session = self.fed.session();
+        // Held before it is looked for.
         session.guard().hold(&step.cid);
-        let (store, cid) = (store.clone(), step.cid);
+        let is_leaf = step.cid.codec() == RAW;
+        // Whether a block is there is known without reading it. What is, is not throttled.
+        let is_here = (is_leaf || self.throttle.is_some()) && self.is_here(step).await?;
+        if is_here && is_leaf {
+            return Ok(Got::Leaf);
+        }
+        let share = match self.throttle {
+            Some(throttle) if !is_here => Some(throttle.share().await),
+            _ => None,
+        };
+        let block = session.get(&step.cid, step.order, self.patience).await?;
+        if let Some(share) = share {
+            share.came(block.len());
+        }
+        Ok(Got::Block(block))
+    }
+
+    async fn is_here(&self, step: &Step) -> Result<bool, FetchError> {
+        let (store, cid) = (self.store.clone(), step.cid);
         let looked = tokio::task::spawn_blocking(move || store.size(&cid)).await;
         match looked.map_err(|_| WantError::Stopping)? {
-            Ok(_) => return Ok(Got::Leaf),
-            Err(GetError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) => Ok(true),
+            Err(GetError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
-    let block = session.get(&step.cid, step.order, patience).await?;
-    Ok(Got::Block(block))
 }
 
 impl fmt::Debug for Fetch {

@@ -26,6 +26,7 @@ pub mod provide;
 pub mod requests;
 mod sources;
 pub mod swarm;
+mod throttle;
 pub mod unixfs;
 mod visit;
 
@@ -33,3 +34,4 @@ pub use blocks::{BlockError, Blocks, Trust};
 pub use cidcast_exchange::{Class, WantError};
 pub use http::HttpError;
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};
+pub use throttle::{Flow, Throttle};
