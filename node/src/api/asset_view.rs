@@ -191,7 +191,7 @@ impl Api {
         of: &AssetOf,
     ) -> Result<Option<AssetAnnouncement>, Problem> {
         let announced = self.catalog.announced_asset(&of.publisher, &of.asset);
-        let tombstone = self.catalog.tombstone(&of.publisher, &of.asset);
+        let tombstone = self.catalog.tombstone(of);
         let (state, seq, at, reason) = match (announced.await?, tombstone.await?) {
             (Some(found), _) => ("announced", Some(found.seq), Some(found.at), None),
             _ if asset.visibility == Visibility::Public => ("waiting", None, None, None),

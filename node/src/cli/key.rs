@@ -7,19 +7,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cidcast_announce::{Publisher, SigningKey};
-use cidcast_discovery::feeds::{read_publisher_key, write_publisher_key};
+use cidcast_discovery::feeds::{import_key, load_key};
 use serde_json::json;
 
 use super::Context;
 use super::args::{KeyCommand, PassphraseArgs};
-use super::failure::{Failure, Kind};
+use super::failure::Failure;
 use super::passphrase;
 use super::store::Target;
+use crate::api::PublisherView;
 use crate::serve::NodeLock;
 
 pub(crate) async fn run(context: &Context, command: KeyCommand) -> Result<ExitCode, Failure> {
     match command {
-        KeyCommand::Show => show(context, &own(context)?.publisher()),
+        KeyCommand::Show => show(context).await?,
         KeyCommand::Export { output, passphrase } => {
             export(context, output.as_deref(), &passphrase).await?;
         }
@@ -32,27 +33,25 @@ pub(crate) async fn run(context: &Context, command: KeyCommand) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(context: &Context, publisher: &Publisher) {
+/// Of the node that `--api` names; else of the data directory.
+async fn show(context: &Context) -> Result<(), Failure> {
+    let publisher = match &context.api {
+        Some(_) => {
+            let own: PublisherView = context.client()?.get("/api/v1/publisher").await?;
+            own.publisher.parse().map_err(Failure::usage)?
+        }
+        None => own(context)?.publisher(),
+    };
     let view = json!({ "publisher": publisher.to_string(), "peer_id": publisher.peer_id() });
     context.output.result(&view, || publisher.to_string());
+    Ok(())
 }
 
-/// The key of the data directory.
+/// The key of the data directory; made if there is none, as a node would at its start.
 fn own(context: &Context) -> Result<SigningKey, Failure> {
-    let path = context.data_dir.publisher_key_file();
-    let key = read_publisher_key(&path).map_err(|error| Failure::local(&error))?;
-    key.ok_or_else(|| {
-        Failure::new(
-            Kind::NotFound,
-            "not-found",
-            "No key",
-            format!(
-                "there is no publisher key at {}: it is made when the node first starts \
-                 (`cidcast serve`)",
-                path.display()
-            ),
-        )
-    })
+    context.data_dir.create()?;
+    let key = load_key(&context.data_dir.publisher_key_file());
+    key.map_err(|error| Failure::local(&error))
 }
 
 async fn export(
@@ -63,7 +62,7 @@ async fn export(
     let key = own(context)?;
     let passphrase = passphrase::chosen(args)?;
     let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| Failure::usage(error.to_string()))?;
+    getrandom::fill(&mut random).map_err(|error| Failure::local(&error))?;
     let exported = key.export(&passphrase, random).map_err(Failure::usage)?;
     let mut target = Target::open(file).await?;
     target.write(exported.as_bytes()).await?;
@@ -103,13 +102,15 @@ fn import(
     let text = fs::read_to_string(file).map_err(|error| Failure::file("read", file, &error))?;
     let key = SigningKey::import(&text, &passphrase::given(args)?).map_err(Failure::usage)?;
     let path = context.data_dir.publisher_key_file();
-    let before = read_publisher_key(&path).map_err(|error| Failure::local(&error))?;
-    let before = before.map(|key| key.publisher());
+    let before = match path.exists() {
+        true => Some(own(context)?.publisher()),
+        false => None,
+    };
     let publisher = key.publisher();
     if let Some(before) = before.filter(|before| *before != publisher) {
         confirm(&before, replace)?;
     }
-    write_publisher_key(&path, &key).map_err(|error| Failure::local(&error))?;
+    import_key(&path, &key).map_err(|error| Failure::local(&error))?;
     let view = json!({ "publisher": publisher.to_string() });
     context.output.result(&view, || {
         format!(

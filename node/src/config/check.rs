@@ -11,6 +11,9 @@ use cidcast_ipfs::swarm::{
 
 use super::{Config, Token};
 
+/// Copies that an announcement can wish for (docs/announcement-format.md).
+const MOST_COPIES: u32 = 1000;
+
 /// One unusable value: the key, what is wrong with it, what to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -31,6 +34,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_gateway(config, &mut findings);
     check_swarm(config, &mut findings);
     check_network(config, &mut findings);
+    check_discovery(config, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
@@ -47,6 +51,28 @@ impl Findings {
             });
         }
     }
+}
+
+fn check_discovery(config: &Config, findings: &mut Findings) {
+    let discovery = &config.discovery;
+    findings.unless(
+        discovery.min_copies <= discovery.max_copies,
+        "discovery.min_copies",
+        format!(
+            "{} is more than discovery.max_copies ({}): raise that one too",
+            discovery.min_copies, discovery.max_copies
+        ),
+    );
+    findings.unless(
+        discovery.max_copies <= MOST_COPIES,
+        "discovery.max_copies",
+        format!("at most {MOST_COPIES} can be announced"),
+    );
+    findings.unless(
+        discovery.publisher_space <= discovery.space,
+        "discovery.publisher_space",
+        "is more than discovery.space, which all publishers share",
+    );
 }
 
 fn check_api(config: &Config, findings: &mut Findings) {

@@ -69,6 +69,10 @@ const TIMES: [(&str, u64); 5] = [
 ];
 
 impl ByteSize {
+    pub(crate) const fn mib(count: u64) -> Self {
+        Self(count << 20)
+    }
+
     pub(crate) const fn gib(count: u64) -> Self {
         Self(count << 30)
     }

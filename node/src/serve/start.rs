@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cidcast_catalog::Catalog;
+use cidcast_discovery::Discovery;
 use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_gateway::{Access, StaticSite};
 use cidcast_ingest::{Ingest, Parties};
@@ -18,7 +19,7 @@ use tokio::net::TcpListener;
 
 use super::lock::NodeLock;
 use super::network::{self, Reachable};
-use super::{Addresses, RunFile, Running, listener, settings, token};
+use super::{Addresses, RunFile, Running, discovery, listener, settings, token};
 use crate::api::{self, Api, Door, Facts, Gateway, InFlight, Rules, Site};
 use crate::config::{Config, DataDir};
 
@@ -39,6 +40,7 @@ struct Core {
     /// The exchange's own: it ends after the write path and before the store.
     exchange_tasks: Shutdown,
     ingest: Ingest,
+    discovery: Arc<Discovery>,
     encoder: String,
 }
 
@@ -67,12 +69,14 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         swarm,
         exchange_tasks,
         ingest,
+        discovery,
         ..
     } = core;
     Ok(Running {
         catalog,
         store,
         swarm,
+        discovery,
         exchange_tasks,
         ingest,
         intake,
@@ -129,6 +133,16 @@ async fn open(
     let parts = (&catalog, &blocks, &ingest);
     let tell = (exchange.clone(), reachable.provider.clone());
     network::keep_providing(config.network.provide, parts, tell, &exchange_tasks);
+    let parts = discovery::Parts {
+        catalog: &catalog,
+        store: &store,
+        blocks: &blocks,
+        swarm: &swarm,
+        reachable: &reachable,
+    };
+    let discovery = discovery::start(config, data_dir, parts, registry, &exchange_tasks).await?;
+    let feeds = discovery.feeds().clone();
+    discovery::follow_assets(feeds, ingest.events(), &exchange_tasks);
     Ok((
         Core {
             catalog,
@@ -139,6 +153,7 @@ async fn open(
             reachable,
             exchange_tasks,
             ingest,
+            discovery: Arc::new(discovery),
             encoder,
         },
         sockets,
@@ -196,6 +211,8 @@ fn listen(
         exchange: core.exchange.clone(),
         network: core.reachable.network.clone(),
         names: core.reachable.names.clone(),
+        discovery: Arc::clone(&core.discovery),
+        clock: Clock::System,
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),
         shutdown: intake.clone(),
@@ -248,5 +265,6 @@ fn facts(config: &Config, core: &Core, addresses: &Addresses) -> Facts {
         encoder: core.encoder.clone(),
         max_upload_bytes: config.upload.max_bytes.bytes(),
         min_free_bytes: config.upload.min_free.bytes(),
+        publisher_key_file: addresses.data_dir.join("publisher.key"),
     }
 }

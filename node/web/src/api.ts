@@ -67,8 +67,10 @@ export interface AssetAnnouncement {
   seq: number | null;
   cid: string | null;
   at: number | null;
+  /** After a retraction: what was told to everyone. */
+  reason: string | null;
   copies: number;
-  holders: { peer: string; renditions: string[] | null; until: number | null; retraction: string | null }[];
+  holders: { peer: string; renditions: string[] | null; state: string; until: number | null; retraction: string | null }[];
 }
 
 export interface Page {

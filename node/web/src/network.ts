@@ -17,8 +17,10 @@ export interface OwnPublisher {
   /** Number of the latest announcement; null before the first. */
   seq: number | null;
   state: OwnState;
-  /** What is being waited for, in words. */
+  /** What is being waited for, or what went wrong, in words. */
   detail: string | null;
+  /** Public videos whose packages are not whole yet. */
+  pending: number;
   /** off, follows or open: what is indexed of others. */
   mode: string;
 }
@@ -29,7 +31,7 @@ export interface ProfilePatch {
   web?: string | null;
 }
 
-export type FeedState = 'current' | 'behind' | 'syncing' | 'waiting' | 'error' | 'forked' | 'revoked' | 'blocked' | 'unknown';
+export type FeedState = 'current' | 'behind' | 'error' | 'forked' | 'revoked' | 'blocked' | 'unknown';
 
 export interface Feed {
   publisher: string;
@@ -39,19 +41,20 @@ export interface Feed {
   own: boolean;
   followed: boolean;
   state: FeedState;
-  /** Latest announcement that is here. */
-  have: number | null;
-  /** Latest one known to exist. */
-  latest: number | null;
+  /** Announcements that are here. */
+  have: number;
+  /** How many there are, as far as a signature proves. */
+  latest: number;
   /** Announcements that are missing here. */
   lag: number;
-  /** The peer that the latest ones came from. */
+  /** The peer that was asked last. */
   from: string | null;
   error: string | null;
-  checked_at: number | null;
   next_try_at: number | null;
-  /** Announcements that contradict the feed: evidence of a cloned or dishonest key. */
-  forks: number;
+  /** When the last announcement came here. */
+  recorded_at: number | null;
+  /** Since when contradicting announcements are known: the key was cloned, or its owner is dishonest. */
+  forked_at: number | null;
   assets: number;
   /** Disk space that its announcements take. */
   bytes: number;
@@ -74,6 +77,8 @@ export interface FeedDetail extends Feed {
   nodes: string[];
   rss_url: string;
   announcements: AnnouncementLine[];
+  /** Pairs of announcements that contradict each other. */
+  forks: { seq: number; seen_at: number }[];
 }
 
 /** One asset that a publisher has announced. */
@@ -119,6 +124,8 @@ export interface Holder {
   peer: string;
   /** Names of renditions; null: all of them. */
   renditions: string[] | null;
+  /** held, withdrawn or unknown. */
+  state: string;
   until: number | null;
   /** After a retraction: deleted, unindexed, kept, or null while it has not answered. */
   retraction: string | null;
@@ -128,8 +135,8 @@ export interface AnnouncedDetail extends Announced {
   renditions: AnnouncedRendition[];
   language: string | null;
   gateway_url: string;
-  /** CID of the signed announcement. */
-  announcement: string;
+  /** CID of the signed announcement, if its bytes are kept here. */
+  announcement: string | null;
   /** Copies that the publisher wishes for. */
   wanted_copies: number;
   holders: Holder[];
@@ -147,10 +154,12 @@ export interface Policy {
 }
 
 export interface Follow extends Policy {
-  id: string;
+  id: number;
   /** What was asked for: a key, an address, a name or a URL. */
   target: string;
   publisher: string | null;
+  /** Somebody else whom the target leads to now. */
+  offered: string | null;
   name: string;
   /** resolved, resolving or failed. */
   state: string;
@@ -171,16 +180,19 @@ export interface Block {
   subject: string;
   name: string;
   reason: string;
-  /** The list that it came from; null: this operator. */
+  /** Who signed the list that it came from; null: this operator. */
   list: string | null;
+  /** The operator lets it in although a list says so. */
+  let_in: boolean;
   at: number;
 }
 
 export interface BlockListRow {
-  id: string;
+  /** Who signed it: a publisher has one list. */
   publisher: string;
   entries: number;
   at: number;
+  error: string | null;
 }
 
 export interface Score {
@@ -200,7 +212,7 @@ export interface Peer {
 }
 
 export interface Delivery {
-  id: string;
+  id: number;
   peer: string;
   what: string;
   attempts: number;
@@ -214,23 +226,22 @@ export interface Replica {
   asset: string;
   title: string;
   root: string;
-  /** queued, fetching, pinned, error or unpinning. */
+  /** queued, pinning, pinned, error or unpinning. */
   state: string;
   done: number;
   bytes: number;
+  blocks: number;
+  /** Blocks that are known to belong to it, so far. */
+  blocks_known: number;
   renditions: string[] | null;
-  /** Why it is here, or why not. */
+  /** Why it is wanted: lifetime, frozen, wish, newest, watched or rare. */
   reason: string;
   error: string | null;
 }
 
-export interface Outgoing {
+export interface Outgoing extends Holder {
   asset: string;
-  title: string;
-  peer: string;
-  renditions: string[] | null;
-  until: number | null;
-  retraction: string | null;
+  title: string | null;
 }
 
 export interface Replicas {
@@ -243,7 +254,7 @@ export interface Replication {
   used: number;
   paused: boolean;
   transfers: number;
-  /** Bytes per second at the moment; null: without a limit. */
+  /** Bytes per second at most now, by the schedule; null: without a limit. */
   rate: number | null;
   fills: { publisher: string; name: string; bytes: number; assets: number }[];
 }
@@ -273,14 +284,15 @@ export const removeHere = (publisher: string, id: string) => call<void>('DELETE'
 
 export const listFollows = (signal?: AbortSignal) => call<{ items: Follow[] }>('GET', `${API}/follows`, { signal });
 export const follow = (body: { target: string } & Partial<Policy>) => call<Follow>('POST', `${API}/follows`, { body });
-export const changeFollow = (id: string, body: Partial<Policy>) =>
-  call<Follow>('PATCH', `${API}/follows/${part(id)}`, { body });
-export const unfollow = (id: string) => call<void>('DELETE', `${API}/follows/${part(id)}`);
+export const changeFollow = (id: number, body: Partial<Policy>) =>
+  call<Follow>('PATCH', `${API}/follows/${id}`, { body });
+export const unfollow = (id: number) => call<void>('DELETE', `${API}/follows/${id}`);
+export const acceptOffered = (id: number) => call<Follow>('POST', `${API}/follows/${id}/accept`);
 export const listFollowers = (signal?: AbortSignal) => call<{ items: Follower[] }>('GET', `${API}/followers`, { signal });
 
 export const listBlocks = (signal?: AbortSignal) => call<{ items: Block[] }>('GET', `${API}/blocks`, { signal });
 export const block = (body: { kind: string; subject: string; reason?: string }) =>
-  call<Block>('POST', `${API}/blocks`, { body });
+  call<void>('POST', `${API}/blocks`, { body });
 export const unblock = (kind: string, subject: string) =>
   call<void>('DELETE', `${API}/blocks/${part(kind)}/${part(subject)}`);
 export const listBlockLists = (signal?: AbortSignal) =>
@@ -289,7 +301,7 @@ export const listBlockLists = (signal?: AbortSignal) =>
 export const exportBlockList = async () => (await send('GET', `${API}/blocklists/own`, { accept: '*/*' })).blob();
 export const importBlockList = (bytes: ArrayBuffer) =>
   call<BlockListRow>('POST', `${API}/blocklists`, { raw: bytes });
-export const dropBlockList = (id: string) => call<void>('DELETE', `${API}/blocklists/${part(id)}`);
+export const dropBlockList = (publisher: string) => call<void>('DELETE', `${API}/blocklists/${part(publisher)}`);
 
 export const listPeers = (signal?: AbortSignal) => call<{ items: Peer[] }>('GET', `${API}/peers`, { signal });
 export const resetScore = (id: string) => call<void>('POST', `${API}/peers/${part(id)}/score/reset`);

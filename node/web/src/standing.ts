@@ -10,9 +10,7 @@ interface Shown {
 
 export const FEED: Record<FeedState, Shown> = {
   current: { word: 'Up to date', tone: 'good', meaning: 'Every announcement that is known is here' },
-  behind: { word: 'Behind', tone: 'idle', meaning: 'Announcements are missing here and are asked for' },
-  syncing: { word: 'Catching up', tone: 'busy', meaning: 'Announcements are arriving' },
-  waiting: { word: 'Waiting', tone: 'idle', meaning: 'Nobody who has the feed is connected' },
+  behind: { word: 'Catching up', tone: 'busy', meaning: 'Announcements are missing here and are asked for' },
   error: { word: 'Error', tone: 'bad', meaning: 'The last attempt failed; another one follows' },
   forked: { word: 'Forked', tone: 'bad', meaning: 'Two announcements contradict each other: the key was cloned, or its owner is dishonest' },
   revoked: { word: 'Revoked', tone: 'bad', meaning: 'Its score fell to 0' },
@@ -39,19 +37,26 @@ export const HERE: Record<Announced['here'], Shown | null> = {
 
 export const REPLICA: Record<string, Shown> = {
   queued: { word: 'Queued', tone: 'idle', meaning: 'Waits for its turn' },
-  fetching: { word: 'Fetching', tone: 'busy', meaning: 'Its blocks are on the way' },
+  pinning: { word: 'Fetching', tone: 'busy', meaning: 'Its blocks are on the way' },
   pinned: { word: 'Held', tone: 'good', meaning: 'Every block is on disk and verified' },
   error: { word: 'Error', tone: 'bad', meaning: 'The last attempt failed; another one follows' },
   unpinning: { word: 'Leaving', tone: 'idle', meaning: 'Makes room for something else' },
 };
 
-/** `12 of 14`, `14`, or nothing where nothing is known. */
+/** `12 of 14`, or `14`. */
 export function progressOfFeed({ have, latest }: Pick<Feed, 'have' | 'latest'>): string {
-  // Sequence numbers begin with 0: people count from 1.
-  const count = (seq: number | null) => (seq === null ? 0 : seq + 1);
-  if (latest === null || count(latest) <= count(have)) return String(count(have));
-  return `${count(have)} of ${count(latest)}`;
+  return latest <= have ? String(have) : `${have} of ${latest}`;
 }
+
+/** Why something is copied. */
+export const REASONS: Record<string, string> = {
+  lifetime: 'kept for its least time',
+  frozen: 'kept from a refused publisher',
+  wish: 'its publisher wishes for more copies',
+  newest: 'among the newest',
+  watched: 'watched most here',
+  rare: 'few other copies',
+};
 
 /** The shortest text that still tells two keys apart. */
 export const shortKey = (key: string) => (key.length <= 16 ? key : `${key.slice(0, 6)}…${key.slice(-6)}`);

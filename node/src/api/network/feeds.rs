@@ -3,7 +3,7 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use cidcast_announce::{Announcement, Op, Publisher};
-use cidcast_catalog::{Feed, FeedOrigin, Interest, KeptAnnouncement, Refusal};
+use cidcast_catalog::{Feed, FeedOrigin, Interest, KeptAnnouncement, Refusal, Subject};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -181,7 +181,9 @@ impl Api {
 
     async fn feed_view(&self, feed: &Feed) -> Result<FeedView, Problem> {
         let interest = self.catalog.interest(&feed.publisher).await?;
-        Ok(FeedView::new(feed, interest))
+        let subject = Subject::Publisher(feed.publisher);
+        let refusal = self.catalog.refusal(&subject).await?;
+        Ok(FeedView::new(feed, interest, refusal))
     }
 
     /// The blocks of announcements, read and verified once more: rows do not hold their words.
@@ -209,16 +211,16 @@ impl Api {
 }
 
 impl FeedView {
-    fn new(feed: &Feed, interest: Interest) -> Self {
+    fn new(feed: &Feed, interest: Interest, refusal: Option<Refusal>) -> Self {
         let lag = feed.known.saturating_sub(feed.have);
-        let state = match interest {
-            Interest::Refused(Refusal::Blocked) => "blocked",
-            Interest::Refused(Refusal::Revoked) => "revoked",
-            _ if feed.forked_at.is_some() => "forked",
-            _ if feed.sync.error.is_some() => "error",
-            _ if lag > 0 => "behind",
-            _ if feed.have == 0 => "unknown",
-            _ => "current",
+        let state = match refusal {
+            Some(Refusal::Blocked) => "blocked",
+            Some(Refusal::Revoked) => "revoked",
+            None if feed.forked_at.is_some() => "forked",
+            None if feed.sync.error.is_some() => "error",
+            None if lag > 0 => "behind",
+            None if feed.have == 0 => "unknown",
+            None => "current",
         };
         Self {
             publisher: feed.publisher.to_string(),
