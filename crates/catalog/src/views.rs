@@ -159,7 +159,7 @@ impl Catalog {
         let rows = sqlx::query!(
             "SELECT publisher, asset, day, count FROM views
              WHERE node = x'' AND day < ? AND day > 0 AND count > told
-                 AND publisher NOT IN (SELECT key FROM publishers WHERE own = 1)
+                 AND publisher NOT IN (SELECT key FROM publishers WHERE own > 0)
              ORDER BY day, publisher, asset LIMIT ?",
             before,
             limit
@@ -291,18 +291,6 @@ impl Catalog {
             .execute(&mut *write)
             .await?;
         Ok(write.commit().await?)
-    }
-
-    /// The publisher that this node signs for, if there is one.
-    ///
-    /// # Errors
-    /// See [`CatalogError`].
-    pub async fn own_publisher(&self) -> Result<Option<Publisher>, CatalogError> {
-        let key = sqlx::query_scalar!("SELECT key FROM publishers WHERE own = 1")
-            .fetch_optional(&self.reader)
-            .await?;
-        key.map(|key| publisher_of("publishers.key", &key))
-            .transpose()
     }
 
     /// Whose asset was watched.

@@ -26,7 +26,7 @@ use cidcast_catalog::{
     Acknowledgement, AssetOf, Catalog, CatalogError, Copy, CopyQuery, Listing, Removed, Replica,
     ReplicaTotals, ViewTotals,
 };
-use cidcast_ipfs::Network;
+use cidcast_ipfs::{Flow, Network, Throttle};
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
@@ -124,6 +124,8 @@ impl Replicas {
                 store: args.store,
                 network: args.network,
                 swarm: args.swarm,
+                // The first turn says how fast.
+                throttle: Throttle::new(Flow::Paused),
                 clock: args.clock,
             },
             settings: Arc::new(args.settings),

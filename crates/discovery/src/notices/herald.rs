@@ -7,10 +7,10 @@ use std::time::Duration;
 use cidcast_announce::{
     Day, Holds, NodeId, NodeKey, Notice, Outcome, Publisher, Says, SignError, ViewSharing,
 };
-use cidcast_catalog::{
-    AssetOf, Catalog, CatalogError, HeldPackage, NewDelivery, Renditions, Replica,
-};
+use cidcast_catalog::{AssetOf, Catalog, CatalogError, HeldPackage, Renditions, Replica};
 use cidcast_types::Timestamp;
+
+use crate::delivery::{Deliveries, DeliveryError};
 
 use crate::takedown::Obey;
 
@@ -20,8 +20,10 @@ const BATCH: u32 = 200;
 /// What the herald is made from.
 #[derive(Debug)]
 pub struct HeraldArgs {
-    /// Copies and views, and the queue of deliveries.
+    /// Copies and views.
     pub catalog: Catalog,
+    /// Takes notices to their nodes.
+    pub deliveries: Deliveries,
     /// Signs.
     pub key: NodeKey,
     /// What is done about retractions here.
@@ -183,16 +185,13 @@ impl Herald {
     async fn say(&self, says: Says, about: &str, now: Timestamp) -> Result<(), HeraldError> {
         let publisher = says.publisher();
         let notice = Notice::sign(&self.inner.key, now, says)?;
-        let catalog = &self.inner.catalog;
         for (node, addresses) in self.nodes_of(&publisher).await? {
-            let delivery = NewDelivery {
-                node,
-                addresses,
-                about: about.to_owned(),
-                notice: notice.bytes().to_vec(),
-            };
-            if !catalog.add_delivery(&delivery, now).await? {
-                tracing::warn!(%node, about, "too many notices wait: one is not sent");
+            let bytes = notice.bytes().clone();
+            let queued = self.inner.deliveries.send(node, addresses, about, bytes);
+            match queued.await {
+                Ok(()) => {}
+                Err(DeliveryError::Catalog(error)) => return Err(error.into()),
+                Err(error) => tracing::warn!(%node, about, %error, "a notice is not sent"),
             }
         }
         Ok(())

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use cidcast_types::{Day, Timestamp};
+use cidcast_announce::Day;
+use cidcast_types::Timestamp;
 
 const MINUTE: u64 = 60 * 1000;
 const MINUTES_OF_DAY: u16 = 24 * 60;
@@ -127,8 +128,8 @@ mod tests {
 
     fn at(time: &str) -> Timestamp {
         let time: TimeOfDay = time.parse().unwrap();
-        let day = Day::from_number(20_000).unwrap().start();
-        Timestamp::from_millis(day.as_millis() + u64::from(time.0) * MINUTE)
+        let day = 20_000 * 24 * 60 * MINUTE;
+        Timestamp::from_millis(day + u64::from(time.0) * MINUTE)
     }
 
     fn window(from: &str, to: &str, rate: Rate) -> Window {

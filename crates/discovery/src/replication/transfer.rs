@@ -4,17 +4,19 @@
 //! pinned, with an error, or when it is not wanted any more. Cancel safety: what was pinned at the
 //! last checkpoint stays, and the next transfer of the same copy goes on from there.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cidcast_catalog::{
-    Catalog, CatalogError, HeldPackage, Renditions, Replica, ReplicaProgress, WantedReplica,
+    AssetOf, Catalog, CatalogError, HeldPackage, Renditions, Replica, ReplicaProgress,
+    WantedReplica,
 };
-use cidcast_ipfs::fetch::{Fetch, FetchError, FetchProgress, FetchSettings};
+use cidcast_ipfs::fetch::{Fetch, FetchError, FetchProgress, FetchSettings, Fetched, Scope};
 use cidcast_ipfs::swarm::SwarmHandle;
-use cidcast_ipfs::{Class, Network};
+use cidcast_ipfs::{Class, Network, Throttle};
 use cidcast_runtime::Clock;
-use cidcast_store::{Audience, DatabaseError, ParseHolderError, PinError, PinSummary, Store};
+use cidcast_store::{Audience, DatabaseError, ParseHolderError, PinError, PinScope, PinSummary, Store};
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -102,6 +104,8 @@ pub(super) struct Means {
     pub(super) store: Store,
     pub(super) network: Network,
     pub(super) swarm: SwarmHandle,
+    /// All transfers together.
+    pub(super) throttle: Throttle,
     pub(super) clock: Clock,
 }
 
@@ -124,7 +128,7 @@ impl Transfer {
         self.note(FetchProgress::default()).await?;
         self.meet_holders().await?;
         let fetched = self.fetch().await?;
-        let summary = self.pin().await?;
+        let summary = self.pin(fetched.scope.clone()).await?;
         drop(fetched);
         let held = HeldPackage {
             root: self.wanted.root,
@@ -145,11 +149,11 @@ impl Transfer {
     }
 
     /// Fetches, with its row up to date and checkpoints on the way.
-    async fn fetch(&self) -> Result<cidcast_ipfs::fetch::Fetched, TransferError> {
-        let mut fetch = self.begin();
+    async fn fetch(&self) -> Result<Fetched, TransferError> {
+        let mut fetch = self.begin(self.scope().await?);
         let progress = fetch.progress();
         let checkpoint = self.open_checkpoint().await?;
-        let checkpoint = Arc::new(std::sync::Mutex::new(checkpoint));
+        let checkpoint = Arc::new(Mutex::new(checkpoint));
         let finish = fetch.finish();
         tokio::pin!(finish);
         let mut looks = interval(LOOK);
@@ -171,9 +175,27 @@ impl Transfer {
         }
     }
 
-    fn begin(&self) -> Fetch {
+    fn begin(&self, scope: Scope) -> Fetch {
         let settings = FetchSettings::new(Class::Replication);
-        self.means.network.fetch(self.wanted.root.cid(), settings)
+        let means = &self.means;
+        let fetch = means.network.fetch(self.wanted.root.cid(), settings);
+        fetch.within(scope).throttled(means.throttle.clone())
+    }
+
+    /// The part of the package that is wanted. Where a rendition lies is what its publisher says
+    /// today.
+    async fn scope(&self) -> Result<Scope, TransferError> {
+        let Renditions::Only(names) = &self.wanted.renditions else {
+            return Ok(Scope::Whole);
+        };
+        let AssetOf { publisher, asset } = &self.wanted.of;
+        let announced = self.means.catalog.announced_asset(publisher, asset).await?;
+        let announced = announced.filter(|asset| asset.content.root == self.wanted.root);
+        let content = announced.ok_or(TransferError::NotWanted)?.content;
+        let chosen = content.renditions.into_iter();
+        let chosen = chosen.filter(|rendition| names.contains(&rendition.name));
+        let paths: BTreeSet<String> = chosen.map(|rendition| rendition.path).collect();
+        Ok(Scope::Renditions(paths))
     }
 
     async fn open_checkpoint(&self) -> Result<Checkpoint, TransferError> {
@@ -216,14 +238,12 @@ impl Transfer {
         Ok(())
     }
 
-    async fn pin(&self) -> Result<PinSummary, TransferError> {
-        let holder = holders::of_copy(&self.wanted.of, &self.wanted.renditions)?;
+    async fn pin(&self, scope: PinScope) -> Result<PinSummary, TransferError> {
+        let holder = holders::of_copy(&self.wanted.of)?;
         let (store, root) = (self.means.store.clone(), self.wanted.root.cid());
-        let pinned = match self.wanted.renditions {
-            Renditions::All | Renditions::Only(_) => tokio::task::spawn_blocking(move || {
-                store.pin(&holder, &root, Audience::Anyone)
-            }),
-        };
+        let pinned = tokio::task::spawn_blocking(move || {
+            store.pin_part(&holder, &root, Audience::Anyone, &scope)
+        });
         Ok(pinned.await??)
     }
 
@@ -231,15 +251,13 @@ impl Transfer {
     /// own too, if it is not wanted any more.
     async fn let_go_of_the_rest(&self, is_wanted: bool) -> Result<(), TransferError> {
         let of = self.wanted.of;
-        let parts = holders::of_parts(&of)?;
-        let own = holders::of_copy(&of, &self.wanted.renditions)?;
+        let (parts, copy) = (holders::of_parts(&of)?, holders::of_copy(&of)?);
         let (store, root) = (self.means.store.clone(), self.wanted.root.cid());
         let removed = tokio::task::spawn_blocking(move || -> Result<(), DatabaseError> {
             store.unpin(&parts, None)?;
-            for pin in store.pins_with(&holders::all_of(&of))? {
-                let is_own = pin.holder == own && pin.root == root;
-                if !(is_own && is_wanted) {
-                    store.unpin(&pin.holder, Some(&pin.root))?;
+            for pinned in store.pinned_roots(&copy)? {
+                if pinned != root || !is_wanted {
+                    store.unpin(&copy, Some(&pinned))?;
                 }
             }
             Ok(())
@@ -249,12 +267,12 @@ impl Transfer {
 }
 
 /// Pins what has arrived. A failure costs only what a restart would have to fetch again.
-async fn save(checkpoint: &Arc<std::sync::Mutex<Checkpoint>>) {
+async fn save(checkpoint: &Arc<Mutex<Checkpoint>>) {
     let checkpoint = Arc::clone(checkpoint);
     let saved = tokio::task::spawn_blocking(move || {
         let mut checkpoint = checkpoint
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         checkpoint.save()
     });
     match saved.await {

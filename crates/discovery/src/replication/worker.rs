@@ -4,13 +4,14 @@
 //! something has changed (a feed, a follow, the operator's word, the end of a transfer) and now and
 //! then without. Everything that it knows is in rows and pins, so it may end at any instruction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cidcast_catalog::{AssetOf, CatalogError, FailedAttempt, HeldPackage, Replica};
-use cidcast_store::DatabaseError;
-use cidcast_types::Timestamp;
+use cidcast_ipfs::Flow;
+use cidcast_store::{DatabaseError, ParseHolderError};
+use cidcast_types::{Cid, PinState, Timestamp};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -42,7 +43,7 @@ pub(super) enum WorkError {
     #[error(transparent)]
     Herald(#[from] crate::notices::HeraldError),
     #[error(transparent)]
-    Holder(#[from] cidcast_store::ParseHolderError),
+    Holder(#[from] ParseHolderError),
     #[error("the node is stopping")]
     Stopping(#[from] tokio::task::JoinError),
 }
@@ -94,9 +95,8 @@ impl Worker {
         self.herald.acknowledge(now).await?;
         self.herald.tell_of_copies(now).await?;
         let rate = self.rate(now);
-        if rate == Rate::Paused {
-            self.halt();
-        } else {
+        self.means.throttle.set(flow(rate));
+        if rate != Rate::Paused {
             self.start_due(now).await?;
         }
         self.report(done.bytes, rate).await?;
@@ -198,13 +198,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Stops every transfer. What has arrived since the last checkpoint has to come again.
-    fn halt(&mut self) {
-        for (_, task) in std::mem::take(&mut self.transfers) {
-            task.abort();
-        }
-    }
-
     /// Lets go of what is marked to go.
     async fn give_up(&mut self, now: Timestamp) -> Result<(), WorkError> {
         loop {
@@ -227,13 +220,11 @@ impl Worker {
     }
 
     async fn unpin(&self, of: &AssetOf) -> Result<(), WorkError> {
-        let parts = holders::of_parts(of)?;
-        let (store, copy) = (self.means.store.clone(), holders::all_of(of));
+        let (parts, copy) = (holders::of_parts(of)?, holders::of_copy(of)?);
+        let store = self.means.store.clone();
         let removed = tokio::task::spawn_blocking(move || -> Result<(), DatabaseError> {
             store.unpin(&parts, None)?;
-            for pin in store.pins_with(&copy)? {
-                store.unpin(&pin.holder, Some(&pin.root))?;
-            }
+            store.unpin(&copy, None)?;
             Ok(())
         });
         Ok(removed.await??)
@@ -241,7 +232,7 @@ impl Worker {
 
     /// Pins of copies without a row, which a kill between two steps leaves.
     async fn forget_leftovers(&self) -> Result<(), WorkError> {
-        let mut wanted = std::collections::HashSet::new();
+        let mut wanted = HashSet::new();
         let mut after = 0;
         loop {
             let page = self.means.catalog.replicas(after, DROPS).await?;
@@ -256,7 +247,10 @@ impl Worker {
             let mut removed = 0;
             for prefix in holders::ALL {
                 for pin in store.pins_with(prefix)? {
-                    if !wanted.contains(pin.holder.as_str()) {
+                    let holder = pin.holder.as_str().to_owned();
+                    let is_wanted = wanted.contains(&(holder.clone(), None))
+                        || wanted.contains(&(holder, Some(pin.root)));
+                    if !is_wanted {
                         store.unpin(&pin.holder, Some(&pin.root))?;
                         removed += 1;
                     }
@@ -285,15 +279,26 @@ impl Worker {
     }
 }
 
-/// The holders that a row accounts for.
-fn pins_of(replica: &Replica) -> Result<Vec<String>, cidcast_store::ParseHolderError> {
+/// The pins that a row accounts for, by holder and root; of parts every root.
+fn pins_of(replica: &Replica) -> Result<Vec<(String, Option<Cid>)>, ParseHolderError> {
     let of = &replica.wanted.of;
-    let mut all = vec![
-        holders::of_parts(of)?,
-        holders::of_copy(of, &replica.wanted.renditions)?,
-    ];
-    if let Some(held) = &replica.held {
-        all.push(holders::of_copy(of, &held.renditions)?);
+    let (parts, copy) = (holders::of_parts(of)?, holders::of_copy(of)?);
+    let held = replica.held.as_ref().map(|held| held.root.cid());
+    let wanted = Some(replica.wanted.root.cid());
+    let mut all = Vec::new();
+    if replica.state != PinState::Pinned {
+        all.push((parts.as_str().to_owned(), None));
     }
-    Ok(all.iter().map(|holder| holder.as_str().to_owned()).collect())
+    for root in [held, wanted].into_iter().flatten() {
+        all.push((copy.as_str().to_owned(), Some(root)));
+    }
+    Ok(all)
+}
+
+fn flow(rate: Rate) -> Flow {
+    match rate {
+        Rate::Unlimited => Flow::Free,
+        Rate::Bytes(bytes) => Flow::Rate(bytes),
+        Rate::Paused => Flow::Paused,
+    }
 }

@@ -139,13 +139,15 @@ impl Database {
     pub(crate) fn pins_with(&self, prefix: &str) -> Result<Vec<Pin>, DatabaseError> {
         let first: (&str, &[u8]) = (prefix, &[]);
         self.read(|txn| {
+            let scopes = txn.open_table(SCOPES)?;
             let mut pins = Vec::new();
             for row in txn.open_table(PINS)?.range(first..)? {
                 let (key, value) = row?;
                 if !key.value().0.starts_with(prefix) {
                     break;
                 }
-                pins.extend(pin_of(key.value(), value.value()));
+                let scope = scope_of(&scopes, key.value())?;
+                pins.extend(pin_of(key.value(), value.value(), scope));
             }
             Ok(pins)
         })

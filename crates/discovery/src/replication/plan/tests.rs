@@ -1,6 +1,8 @@
 //! What every plan keeps to.
 
-use proptest::prelude::*;
+use cidcast_catalog::Strategy;
+use proptest::prelude::{prop_assert, prop_assert_eq, prop_compose, proptest};
+use proptest::strategy::Strategy as Generator;
 
 use super::*;
 
@@ -213,7 +215,7 @@ prop_compose! {
 }
 
 /// One rule for each publisher, and each asset once.
-fn any_world() -> impl Strategy_<Value = (Vec<Rule>, Vec<Candidate>, u64)> {
+fn any_world() -> impl Generator<Value = (Vec<Rule>, Vec<Candidate>, u64)> {
     let rules = proptest::collection::vec(any_rule(), 0..5);
     let candidates = proptest::collection::vec(any_candidate(), 0..60);
     (rules, candidates, 0u64..600).prop_map(|(rules, candidates, budget)| {
@@ -226,8 +228,6 @@ fn any_world() -> impl Strategy_<Value = (Vec<Rule>, Vec<Candidate>, u64)> {
         )
     })
 }
-
-use proptest::strategy::Strategy as Strategy_;
 
 /// What a kept candidate takes.
 fn cost(candidate: &Candidate, action: Action) -> u64 {
