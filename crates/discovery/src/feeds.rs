@@ -226,6 +226,20 @@ impl Feeds {
         self.command(|done| Command::Confirm { done }).await
     }
 
+    /// Takes the bytes of an announcement that came by another way than gossip: the same is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`]
+    pub async fn offer(&self, bytes: &[u8]) -> Result<Outcome, LedgerError> {
+        let announcement = match self.ledger.verify(bytes) {
+            Ok(announcement) => announcement,
+            Err(outcome) => return Ok(outcome),
+        };
+        let taken = self.ledger.take(vec![announcement]).await?;
+        Ok(taken.outcomes.first().copied().unwrap_or(Outcome::Unwanted))
+    }
+
     /// Forgets all that a publisher announced here: rows, index and blocks. Evidence against it
     /// stays. Whether it comes again is for whoever decides about follows and blocks.
     ///

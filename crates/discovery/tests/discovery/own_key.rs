@@ -1,0 +1,105 @@
+//! One publisher's key on more than one host.
+
+use std::fs;
+
+use cidcast_discovery::feeds::{Mode, OwnError, Standing};
+
+use crate::host::{DAY_ZERO, Host, eventually};
+
+/// A folder with the key of somebody else.
+fn with_key_of(host: &Host) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let key = host.folder.path().join("publisher.key");
+    fs::copy(key, folder.path().join("publisher.key")).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moved_key_goes_on_where_the_feed_ended() {
+    let (one, two) = (Host::new(Mode::Follows).await, Host::new(Mode::Open).await);
+    two.meet(&one).await;
+    let publisher = one.publisher();
+    one.make_public(1, "On the old host").await;
+    let told = one.has(&publisher, 1).await.have;
+    two.has(&publisher, told).await;
+    let folder = with_key_of(&one);
+    one.stop().await;
+
+    let new = Host::at(folder, Mode::Follows, DAY_ZERO + 1000).await;
+    assert_eq!(new.publisher(), publisher);
+    let asset = new.make_public(2, "On the new host").await;
+    let refused = new.feeds().set_profile(Default::default()).await;
+    assert!(
+        matches!(refused, Err(OwnError::NotReady(Standing::Unconfirmed))),
+        "alone, it does not know where it stands: {refused:?}"
+    );
+    assert_eq!(new.feed(&publisher).await.unwrap().have, 0);
+
+    new.meet(&two).await;
+    let mut own = new.feeds().watch_own();
+    own.wait_for(|own| own.standing == Standing::Ready)
+        .await
+        .unwrap();
+    let feed = new.has(&publisher, told + 1).await;
+    assert_eq!(feed.forked_at, None);
+    let mut both = eventually("both", async || {
+        Some(two.titles().await).filter(|titles| titles.len() == 2)
+    })
+    .await;
+    both.sort();
+    assert_eq!(
+        both,
+        ["On the new host", "On the old host"],
+        "nothing was retracted"
+    );
+    assert_eq!(two.feed(&publisher).await.unwrap().forked_at, None);
+    let added = new
+        .catalog
+        .announced_asset(&publisher, &asset)
+        .await
+        .unwrap();
+    assert!(added.unwrap().seq >= told);
+    new.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cloned_key_forks_the_feed_and_everybody_sees_it() {
+    let one = Host::new(Mode::Follows).await;
+    let publisher = one.publisher();
+    let two = Host::at(with_key_of(&one), Mode::Follows, DAY_ZERO).await;
+    // Neither knows of the other, and the operator vouches wrongly.
+    two.feeds().confirm_own().await.unwrap();
+    one.make_public(1, "Here").await;
+    two.make_public(2, "There").await;
+    one.has(&publisher, 1).await;
+    two.has(&publisher, 1).await;
+
+    let three = Host::new(Mode::Open).await;
+    three.meet(&one).await;
+    three.has(&publisher, 1).await;
+    three.meet(&two).await;
+    one.meet(&two).await;
+    // Each goes on, and what it says next does not fit what the others have.
+    one.make_public(3, "Here again").await;
+    two.make_public(4, "There again").await;
+    for host in [&one, &two, &three] {
+        eventually("evidence", async || {
+            host.clock.advance(std::time::Duration::from_secs(30));
+            host.feed(&publisher).await?.forked_at
+        })
+        .await;
+        let forks = host.catalog.forks(&publisher).await.unwrap();
+        assert_ne!(forks[0].first, forks[0].second);
+    }
+    for host in [&one, &two] {
+        let refused = host.feeds().set_profile(Default::default()).await;
+        assert!(
+            matches!(refused, Err(OwnError::NotReady(Standing::Forked))),
+            "{refused:?}"
+        );
+    }
+    for host in [one, two, three] {
+        host.stop().await;
+    }
+}
