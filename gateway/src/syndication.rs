@@ -27,6 +27,9 @@ mod tests {
 
     #[test]
     fn what_xml_forbids_is_left_out() {
-        assert_eq!(plain("a\u{0}b\u{b}c\u{fffe}\td\u{1f407}"), "abc\td\u{1f407}");
+        assert_eq!(
+            plain("a\u{0}b\u{b}c\u{fffe}\td\u{1f407}"),
+            "abc\td\u{1f407}"
+        );
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Running {
     intake: Shutdown,
     data_dir: DataDir,
     /// Held until the process has stopped.
-    lock: lock::NodeLock,
+    lock: NodeLock,
     addresses: Addresses,
 }
 

@@ -6,7 +6,7 @@ use cidcast_announce::{Outcome, Publisher};
 use cidcast_types::{AssetId, Timestamp};
 use sqlx::{Sqlite, Transaction};
 
-use crate::copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted};
+use crate::copy::{Acknowledgement, Copy, CopyQuery, CopyState, Noted, NoticeLimits};
 use crate::replica::AssetOf;
 use crate::replicas::{key, node_of, publisher_of, renditions_from_json, renditions_to_json};
 use crate::row::{count, integer, millis, parse, size, time, unreadable};
@@ -171,7 +171,12 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await?;
         rows.into_iter()
-            .map(|row| Ok((parse("copies.asset", &row.asset)?, count("count", row.nodes)?)))
+            .map(|row| {
+                Ok((
+                    parse("copies.asset", &row.asset)?,
+                    count("count", row.nodes)?,
+                ))
+            })
             .collect()
     }
 
@@ -200,7 +205,11 @@ impl Catalog {
     ) -> Result<Noted, CatalogError> {
         let (publisher, asset) = key(&ack.of);
         let node = ack.node.as_bytes().as_slice();
-        let (seq, outcome, at) = (integer(ack.seq), outcome_to_text(ack.outcome), millis(ack.at));
+        let (seq, outcome, at) = (
+            integer(ack.seq),
+            outcome_to_text(ack.outcome),
+            millis(ack.at),
+        );
         let mut write = self.write().await?;
         let before = sqlx::query_scalar!(
             "SELECT at FROM acknowledgements WHERE publisher = ? AND asset = ? AND node = ?",
@@ -240,7 +249,10 @@ impl Catalog {
     ///
     /// # Errors
     /// See [`CatalogError`].
-    pub async fn acknowledgements(&self, of: &AssetOf) -> Result<Vec<Acknowledgement>, CatalogError> {
+    pub async fn acknowledgements(
+        &self,
+        of: &AssetOf,
+    ) -> Result<Vec<Acknowledgement>, CatalogError> {
         let (publisher, asset) = key(of);
         let rows = sqlx::query!(
             "SELECT node, seq, outcome, at, notice FROM acknowledgements

@@ -52,7 +52,7 @@ pub use asset::{Asset, Failure, NewAsset, NewSource, Patch, Permanence, Source};
 pub use block_lists::{ListSource, MAX_BLOCK_LISTS, NewBlockList, StoredBlockList};
 pub use blocked::{Blocked, BlockedError, MAX_BLOCKED};
 pub use catalog::{Catalog, OpenError};
-pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, NoticeLimits, Noted};
+pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, Noted, NoticeLimits};
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{

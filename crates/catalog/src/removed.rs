@@ -29,7 +29,10 @@ impl Catalog {
     /// See [`CatalogError`].
     pub async fn remove_for_good(&self, removed: &Removed) -> Result<(), CatalogError> {
         let (publisher, asset) = key(&removed.of);
-        let (root, at) = (removed.root.map(|root| root.to_string()), millis(removed.at));
+        let (root, at) = (
+            removed.root.map(|root| root.to_string()),
+            millis(removed.at),
+        );
         let mut write = self.write().await?;
         sqlx::query!(
             "INSERT INTO removed (publisher, asset, root, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)

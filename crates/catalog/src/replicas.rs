@@ -5,8 +5,7 @@ mod row;
 use cidcast_types::{RenditionName, RootCid, Timestamp};
 
 use crate::replica::{
-    AssetOf, FailedAttempt, HeldPackage, Replica, ReplicaProgress, ReplicaTotals,
-    WantedReplica,
+    AssetOf, FailedAttempt, HeldPackage, Replica, ReplicaProgress, ReplicaTotals, WantedReplica,
 };
 use crate::row::{document, integer, millis, parse, size};
 use crate::{Catalog, CatalogError};
@@ -477,4 +476,3 @@ impl Catalog {
 pub(crate) fn key(of: &AssetOf) -> (&[u8], String) {
     (of.publisher.as_bytes().as_slice(), of.asset.to_string())
 }
-

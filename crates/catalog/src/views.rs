@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cidcast_announce::{Day, NodeId, Publisher};
 use cidcast_types::{AssetId, RootCid, Timestamp};
 
-use crate::copy::{NoticeLimits, Noted};
+use crate::copy::{Noted, NoticeLimits};
 use crate::replica::AssetOf;
 use crate::replicas::{key, publisher_of};
 use crate::row::{count, integer, millis, parse, size};
@@ -122,8 +122,8 @@ impl Catalog {
                 )
                 .fetch_one(&mut *write)
                 .await?;
-                let is_full = row.of_node >= i64::from(limits.per_node)
-                    || row.all >= i64::from(limits.total);
+                let is_full =
+                    row.of_node >= i64::from(limits.per_node) || row.all >= i64::from(limits.total);
                 if is_full {
                     return Ok(Noted::Full);
                 }
@@ -265,7 +265,12 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await?;
         rows.into_iter()
-            .map(|row| Ok((parse("views.asset", &row.asset)?, size("views.count", row.count)?)))
+            .map(|row| {
+                Ok((
+                    parse("views.asset", &row.asset)?,
+                    size("views.count", row.count)?,
+                ))
+            })
             .collect()
     }
 
@@ -313,7 +318,8 @@ impl Catalog {
             Watched::Root(root) => {
                 let here = self.by_root(root).await?;
                 let announced = self.announced_by_root(root).await?;
-                let mut all: Vec<AssetOf> = here.iter().filter_map(|asset| mine(asset.id)).collect();
+                let mut all: Vec<AssetOf> =
+                    here.iter().filter_map(|asset| mine(asset.id)).collect();
                 all.extend(announced.iter().map(|asset| AssetOf {
                     publisher: asset.publisher,
                     asset: asset.content.asset,

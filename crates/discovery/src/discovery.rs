@@ -5,20 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cidcast_announce::NodeKey;
-use cidcast_catalog::Catalog;
+use cidcast_catalog::{Catalog, NoticeLimits};
 use cidcast_ipfs::names::Names;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_ipfs::{Blocks, Network};
 use cidcast_runtime::{Clock, DrainTimeout, Shutdown};
 use cidcast_store::Store;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::ask::Asker;
 use crate::delivery::{Deliveries, DeliveryArgs};
 use crate::feeds::{FeedArgs, FeedSettings, Feeds, Metrics, Mode, StartError};
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
+use crate::notices::{Herald, HeraldArgs, Inbox};
+use crate::replication::{Replicas, ReplicationArgs, ReplicationSettings};
 use crate::serve::{self, Desk};
 use crate::trust::{BlockLists, Trust, TrustArgs, TrustSettings};
+use crate::views::{self, TakeViews, ViewsArgs};
 
 /// What discovery is started with.
 #[derive(Clone)]
@@ -51,6 +55,10 @@ pub struct DiscoveryArgs {
     pub trust: TrustSettings,
     /// What becomes of who follows.
     pub followers: FollowersRule,
+    /// What is copied here, and how.
+    pub replication: ReplicationSettings,
+    /// What was watched on this node.
+    pub watched: TakeViews,
 }
 
 /// The running discovery of a node. It has to be stopped before the swarm is.
@@ -62,6 +70,8 @@ pub struct Discovery {
     deliveries: Deliveries,
     follows: Follows,
     joining: Joining,
+    replicas: Replicas,
+    inbox: Inbox,
     tasks: Shutdown,
 }
 
@@ -97,7 +107,7 @@ impl Discovery {
         if mode != Mode::Off {
             discovery.watch_what_is_wanted();
             if let Some(inbound) = swarm.requests().serve() {
-                serve::start(discovery.desk(), inbound, clock, &discovery.tasks);
+                serve::start(discovery.desk(clock), inbound, &discovery.tasks);
             }
         }
         Ok(discovery)
@@ -110,6 +120,7 @@ impl Discovery {
             _ => tasks.clone(),
         };
         let (swarm, catalog, clock) = (args.swarm, args.catalog, args.clock);
+        let inbox = Inbox::new(catalog.clone(), NoticeLimits::default());
         let asker = Asker::new(swarm.requests(), trust.clone());
         let deliveries = DeliveryArgs {
             catalog: catalog.clone(),
@@ -118,6 +129,30 @@ impl Discovery {
             clock: clock.clone(),
         };
         let deliveries = Deliveries::start(deliveries, &talking);
+        let herald = Herald::new(HeraldArgs {
+            catalog: catalog.clone(),
+            deliveries: deliveries.clone(),
+            key: Arc::clone(&args.node_key),
+            obey: args.replication.obey,
+            promise: args.replication.promise,
+        });
+        let views = ViewsArgs {
+            catalog: catalog.clone(),
+            herald: herald.clone(),
+            clock: clock.clone(),
+            take: args.watched,
+        };
+        // Also when nothing is said to anyone: the operator sees them.
+        views::start(views, &tasks);
+        let replication = ReplicationArgs {
+            catalog: catalog.clone(),
+            store: args.store,
+            network: args.network.clone(),
+            swarm: swarm.clone(),
+            herald,
+            clock: clock.clone(),
+            settings: args.replication,
+        };
         let follows = FollowArgs {
             catalog: catalog.clone(),
             blocks: args.blocks,
@@ -143,6 +178,8 @@ impl Discovery {
             block_lists: BlockLists::start(trust.clone(), asker, &talking),
             follows: Follows::start(follows, &talking),
             joining: Joining::start(joining, &talking),
+            replicas: Replicas::start(replication, &talking),
+            inbox,
             deliveries,
             feeds,
             trust,
@@ -152,18 +189,28 @@ impl Discovery {
 
     /// Who is followed or let in again is asked for at once.
     fn watch_what_is_wanted(&self) {
-        let feeds = self.feeds.clone();
+        let (feeds, replicas) = (self.feeds.clone(), self.replicas.clone());
         let (mut follows, mut trust) = (self.follows.changes(), self.trust.changes());
+        let mut said = feeds.events();
         let watching = async move {
             loop {
                 let changed = tokio::select! {
-                    changed = follows.changed() => changed,
-                    changed = trust.changed() => changed,
+                    changed = follows.changed() => changed.is_ok(),
+                    changed = trust.changed() => changed.is_ok(),
+                    event = said.recv() => {
+                        if matches!(event, Err(RecvError::Closed)) {
+                            return;
+                        }
+                        // A missed one is as good as any.
+                        replicas.wake();
+                        continue;
+                    }
                 };
-                if changed.is_err() {
+                if !changed {
                     return;
                 }
                 feeds.refresh();
+                replicas.wake();
             }
         };
         let token = self.tasks.token().clone();
@@ -172,13 +219,15 @@ impl Discovery {
         });
     }
 
-    fn desk(&self) -> Desk {
+    fn desk(&self, clock: Clock) -> Desk {
         Desk {
             feeds: self.feeds.clone(),
             trust: self.trust.clone(),
             block_lists: self.block_lists.clone(),
             follows: self.follows.clone(),
             joining: self.joining.clone(),
+            inbox: self.inbox.clone(),
+            clock,
         }
     }
 
@@ -210,6 +259,11 @@ impl Discovery {
     /// How this node has found its peers.
     pub fn joining(&self) -> &Joining {
         &self.joining
+    }
+
+    /// Copies here and elsewhere, retractions and who obeyed them, views.
+    pub fn replicas(&self) -> &Replicas {
+        &self.replicas
     }
 
     /// Tells every part to end, and waits for it.

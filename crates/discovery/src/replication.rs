@@ -26,8 +26,8 @@ use cidcast_catalog::{
     Acknowledgement, AssetOf, Catalog, CatalogError, Copy, CopyQuery, Listing, Removed, Replica,
     ReplicaTotals, ViewTotals,
 };
-use cidcast_ipfs::{Flow, Network, Throttle};
 use cidcast_ipfs::swarm::SwarmHandle;
+use cidcast_ipfs::{Flow, Network, Throttle};
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use tokio::sync::watch;
@@ -126,6 +126,7 @@ impl Replicas {
                 swarm: args.swarm,
                 // The first turn says how fast.
                 throttle: Throttle::new(Flow::Paused),
+                checkpoint: args.settings.checkpoint,
                 clock: args.clock,
             },
             settings: Arc::new(args.settings),
@@ -145,7 +146,8 @@ impl Replicas {
 
     /// Asks for a new plan: a feed, a follow or a block has changed.
     pub fn wake(&self) {
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.changes
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// How it goes, at any time.
@@ -195,7 +197,10 @@ impl Replicas {
     /// # Errors
     /// See [`CatalogError`].
     pub async fn remove(&self, of: &AssetOf, reason: &str) -> Result<(), CatalogError> {
-        let announced = self.catalog.announced_asset(&of.publisher, &of.asset).await?;
+        let announced = self
+            .catalog
+            .announced_asset(&of.publisher, &of.asset)
+            .await?;
         let removed = Removed {
             of: *of,
             root: announced.map(|asset| asset.content.root),

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::feeds::{Feeds, Pace, Rate};
 use crate::follow::{Follows, Taken};
 use crate::join::Joining;
+use crate::notices::{Inbox, NoticeRefused};
 use crate::trust::{BlockLists, Deed, Trust};
 use crate::wire::{Hello, MAX_TEXT, NoticeAnswer, Request, Response};
 
@@ -41,10 +42,12 @@ pub(crate) struct Desk {
     pub(crate) block_lists: BlockLists,
     pub(crate) follows: Follows,
     pub(crate) joining: Joining,
+    pub(crate) inbox: Inbox,
+    pub(crate) clock: Clock,
 }
 
 /// Answers until told to stop.
-pub(crate) fn start(desk: Desk, mut inbound: Inbound, clock: Clock, shutdown: &Shutdown) {
+pub(crate) fn start(desk: Desk, mut inbound: Inbound, shutdown: &Shutdown) {
     let stop = shutdown.token().clone();
     let tasks = shutdown.clone();
     shutdown.spawn("feed requests", async move {
@@ -61,7 +64,7 @@ pub(crate) fn start(desk: Desk, mut inbound: Inbound, clock: Clock, shutdown: &S
                 desk.feeds.metrics().asked("refused");
                 continue;
             }
-            if !pace.allows(arrived.peer, clock.now()) {
+            if !pace.allows(arrived.peer, desk.clock.now()) {
                 desk.feeds.metrics().asked("too_fast");
                 continue;
             }
@@ -167,6 +170,16 @@ async fn take_notice(
                 Taken::Later => NoticeAnswer::Later,
             })
         }
+        Says::Replica { .. }
+        | Says::ReplicaWithdrawn { .. }
+        | Says::RetractionAck { .. }
+        | Says::Views { .. } => match desk.inbox.take(&notice, desk.clock.now()).await {
+            Ok(()) => Ok(NoticeAnswer::Accepted),
+            Err(NoticeRefused::Catalog(error)) => Err(error),
+            Err(NoticeRefused::Old) => Ok(NoticeAnswer::Accepted),
+            Err(NoticeRefused::Full) => Ok(NoticeAnswer::Later),
+            Err(error) => Ok(refused(&error.to_string())),
+        },
         _ => Ok(NoticeAnswer::Later),
     }
 }

@@ -8,11 +8,13 @@
 //! safety: a kill loses the views of at most half a minute.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cidcast_announce::Day;
 use cidcast_catalog::{Catalog, CatalogError, Watched};
 use cidcast_runtime::{Clock, Shutdown};
+use cidcast_types::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::notices::{Herald, HeraldError};
@@ -22,13 +24,28 @@ const SAVE: Duration = Duration::from_secs(30);
 /// How often days that are over are looked for, and rows that are too old.
 const TELL: Duration = Duration::from_secs(3600);
 /// How long days of views are kept one by one before they are added up, and how long a copy whose
-/// promise is over is still shown, as one that was.
-const KEEP: Duration = Duration::from_secs(90 * 24 * 3600);
+/// promise is over is still shown, as one that was; in milliseconds.
+const KEEP: u64 = 90 * 24 * 3600 * 1000;
 
-/// Takes out what was counted since the last call.
-pub type TakeViews = Box<dyn FnMut() -> Vec<(Watched, u64)> + Send>;
+/// Takes out what was counted since the last call. Clones are the same.
+#[derive(Clone)]
+pub struct TakeViews(Arc<dyn Fn() -> Vec<(Watched, u64)> + Send + Sync>);
+
+impl TakeViews {
+    /// `take` answers what was counted since it was last called, and does not block.
+    pub fn new(take: impl Fn() -> Vec<(Watched, u64)> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+}
+
+impl fmt::Debug for TakeViews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TakeViews").finish_non_exhaustive()
+    }
+}
 
 /// What counting views is started with.
+#[derive(Debug)]
 pub struct ViewsArgs {
     /// Where counts are kept.
     pub catalog: Catalog,
@@ -38,12 +55,6 @@ pub struct ViewsArgs {
     pub clock: Clock,
     /// What was counted since the last call.
     pub take: TakeViews,
-}
-
-impl fmt::Debug for ViewsArgs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ViewsArgs").finish_non_exhaustive()
-    }
 }
 
 /// Starts to keep counts of views.
@@ -79,8 +90,8 @@ impl Counter {
         }
     }
 
-    async fn save(&mut self) -> Result<(), CatalogError> {
-        let views = (self.args.take)();
+    async fn save(&self) -> Result<(), CatalogError> {
+        let views = (self.args.take.0)();
         if views.is_empty() {
             return Ok(());
         }
@@ -92,10 +103,7 @@ impl Counter {
         let now = self.args.clock.now();
         self.args.herald.tell_of_views(now).await?;
         let catalog = &self.args.catalog;
-        let old = cidcast_types::Timestamp::from_millis(
-            now.as_millis()
-                .saturating_sub(u64::try_from(KEEP.as_millis()).unwrap_or(u64::MAX)),
-        );
+        let old = Timestamp::from_millis(now.as_millis().saturating_sub(KEEP));
         let before = Day::of(old);
         catalog.fold_views(before).await?;
         catalog.forget_copies(old).await?;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use cidcast_ipfs::unixfs::read::{self, Kind};
 use cidcast_ipfs::Blocks;
+use cidcast_ipfs::unixfs::read::{self, Kind};
 use cidcast_media::layout;
 use cidcast_types::Cid;
 
@@ -99,7 +99,10 @@ impl Gateway {
             let place = |name: &str| (name != layout::INIT, name.to_owned());
             place(&a.name).cmp(&place(&b.name))
         });
-        if entries.first().is_none_or(|entry| entry.name != layout::INIT) {
+        if entries
+            .first()
+            .is_none_or(|entry| entry.name != layout::INIT)
+        {
             return Err(Problem::NoRoute);
         }
         let mut parts = Vec::with_capacity(entries.len());

@@ -102,7 +102,9 @@ impl Embedded {
 fn fitted((width, height): (u32, u32), most: FramedSize) -> (u32, u32) {
     let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
     let room = u64::from(most.most_width.unwrap_or(WIDTH).clamp(1, WIDTH));
-    let tall = most.most_height.map_or(u64::MAX, |most| u64::from(most.max(1)));
+    let tall = most
+        .most_height
+        .map_or(u64::MAX, |most| u64::from(most.max(1)));
     let (mut wide, mut high) = (room, room * height / width);
     if high > tall {
         (wide, high) = (tall * width / height, tall);
@@ -156,7 +158,8 @@ mod tests {
             title: "\"></iframe><script>alert(1)</script>".into(),
             ..rabbit()
         };
-        let json: Value = serde_json::from_str(&evil.to_json(&links, FramedSize::default())).unwrap();
+        let json: Value =
+            serde_json::from_str(&evil.to_json(&links, FramedSize::default())).unwrap();
         let html = json["html"].as_str().unwrap();
         assert!(!html.contains("<script>"), "{html}");
         assert_eq!(html.matches("</iframe>").count(), 1, "{html}");
@@ -170,8 +173,12 @@ mod tests {
             author: String::new(),
             ..rabbit()
         };
-        let json: Value = serde_json::from_str(&sound.to_json(&links, FramedSize::default())).unwrap();
-        assert_eq!((&json["width"], &json["height"]), (&json!(960), &json!(540)));
+        let json: Value =
+            serde_json::from_str(&sound.to_json(&links, FramedSize::default())).unwrap();
+        assert_eq!(
+            (&json["width"], &json["height"]),
+            (&json!(960), &json!(540))
+        );
         assert_eq!(json.get("thumbnail_url"), None);
         assert_eq!(json.get("author_name"), None);
     }

@@ -171,12 +171,14 @@ fn stream(xml: &mut Xml, links: &Links, episode: &Episode) -> io::Result<()> {
         format!("ipfs://{root}/{}", cidcast_media::layout::MASTER),
     ];
     let length = episode.bytes.to_string();
-    let mut alternate = xml.create_element("podcast:alternateEnclosure").with_attributes([
-        ("type", HLS),
-        ("length", length.as_str()),
-        ("title", "Adaptive stream"),
-        ("rel", "alternate"),
-    ]);
+    let mut alternate = xml
+        .create_element("podcast:alternateEnclosure")
+        .with_attributes([
+            ("type", HLS),
+            ("length", length.as_str()),
+            ("title", "Adaptive stream"),
+            ("rel", "alternate"),
+        ]);
     if let Some(language) = &episode.language {
         alternate = alternate.with_attribute(("lang", language.as_str()));
     }
@@ -266,7 +268,10 @@ mod tests {
         }
         assert!(open.is_empty(), "{open:?}");
         for needed in ["channel", "item", "enclosure", "podcast:source"] {
-            assert!(names.iter().any(|name| name == needed), "{needed}: {names:?}");
+            assert!(
+                names.iter().any(|name| name == needed),
+                "{needed}: {names:?}"
+            );
         }
     }
 
@@ -281,7 +286,10 @@ mod tests {
         };
         let text = nameless.to_rss(&Links::new("https://media.example".into()));
         assert!(text.contains(&format!("<title>{}</title>", nameless.publisher)));
-        assert!(text.contains("<link>https://media.example</link>"), "{text}");
+        assert!(
+            text.contains("<link>https://media.example</link>"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -12,7 +12,10 @@ use crate::world::{World, get, head};
 impl World {
     /// Says that these renditions of a package are here as a copy; of none: all.
     async fn copy(&self, root: &Cid, renditions: &[&str]) {
-        let names: Vec<_> = renditions.iter().map(|name| name.parse().unwrap()).collect();
+        let names: Vec<_> = renditions
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect();
         let of = AssetOf {
             publisher: SigningKey::from_seed([1; 32]).publisher(),
             asset: AssetId::from_parts(now(), 1),
@@ -85,7 +88,10 @@ async fn a_view_is_a_master_playlist_that_was_given_to_somebody() {
     let target = format!("/play/{root}/master.m3u8");
     let first = get(&target).send(&router).await;
     let etag = first.header("etag");
-    let again = get(&target).header("if-none-match", etag).send(&router).await;
+    let again = get(&target)
+        .header("if-none-match", etag)
+        .send(&router)
+        .await;
     assert_eq!(again.status, 304);
     for no_view in [
         head(&target),

@@ -120,7 +120,9 @@ async fn what_is_retracted_leaves_the_feed_and_the_embedding() {
         asset: ASSET.parse::<AssetId>().unwrap(),
         reason: String::new(),
     });
-    world.announce(vec![vec![publish(&root)], vec![retract]]).await;
+    world
+        .announce(vec![vec![publish(&root)], vec![retract]])
+        .await;
     let feed = get(format!("/feeds/{}.rss", key().publisher()));
     assert!(!feed.send(&router).await.text().contains("<item>"));
     let oembed = get(format!("/oembed?url=http://localhost/embed/{root}"));
@@ -160,7 +162,10 @@ async fn an_address_of_a_player_is_answered_with_a_frame() {
         let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(json["type"], "video");
         assert_eq!(json["author_name"], "Meadow");
-        assert_eq!((&json["width"], &json["height"]), (&480.into(), &270.into()));
+        assert_eq!(
+            (&json["width"], &json["height"]),
+            (&480.into(), &270.into())
+        );
         let html = json["html"].as_str().unwrap();
         let frame = format!("src=\"http://localhost/embed/{root}\"");
         assert!(html.contains(&frame), "{html}");

@@ -59,8 +59,13 @@ async fn what_is_no_rendition_is_no_file() {
     }
     // A folder without an initialisation segment.
     let odd = world.tree(&[("audio/main/00000.m4s", b"first")]);
-    let answer = get(format!("/play/{odd}/audio/main.mp4")).send(&router).await;
-    assert_eq!((answer.status, answer.problem()), (404, "no-route".to_owned()));
+    let answer = get(format!("/play/{odd}/audio/main.mp4"))
+        .send(&router)
+        .await;
+    assert_eq!(
+        (answer.status, answer.problem()),
+        (404, "no-route".to_owned())
+    );
 }
 
 #[tokio::test]

@@ -207,7 +207,11 @@ impl Api {
         let held = holders.iter().filter(|copy| copy.state == "held").count();
         let feed = self.catalog.feed(&of.publisher).await?;
         let kept = match seq {
-            Some(seq) => self.catalog.kept_announcements(&of.publisher, seq, 1).await?,
+            Some(seq) => {
+                self.catalog
+                    .kept_announcements(&of.publisher, seq, 1)
+                    .await?
+            }
             None => Vec::new(),
         };
         let kept = kept.into_iter().find(|kept| Some(kept.seq) == seq);

@@ -23,7 +23,9 @@ use cidcast_announce::NodeKey;
 use cidcast_catalog::Catalog;
 use cidcast_discovery::feeds::FeedSettings;
 use cidcast_discovery::follow::FollowersRule;
+use cidcast_discovery::replication::ReplicationSettings;
 use cidcast_discovery::trust::TrustSettings;
+use cidcast_discovery::views::TakeViews;
 use cidcast_discovery::{Discovery, DiscoveryArgs};
 use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
@@ -153,22 +155,12 @@ impl TestNode {
         let network = network.await.unwrap();
         let names = NameSettings::new(dir.path().join("names"));
         let names = Names::start(network.clone(), names, &shutdown).unwrap();
-        let discovery = DiscoveryArgs {
-            catalog: catalog.clone(),
-            store: store.clone(),
-            swarm: swarm.handle(),
-            clock: Clock::System,
-            key_file: dir.path().join("publisher.key"),
-            metrics: cidcast_discovery::feeds::Metrics::register(&mut registry),
-            feeds: FeedSettings::default(),
-            network: network.clone(),
-            names: names.clone(),
-            blocks: Blocks::new(store.clone()),
-            node_key: Arc::new(NodeKey::from_seed([9; 32])),
-            bootstrap: Vec::new(),
-            trust: TrustSettings::default(),
-            followers: FollowersRule::default(),
-        };
+        let discovery = discovery(
+            dir.path(),
+            (&catalog, &store, &swarm),
+            (&network, &names),
+            &mut registry,
+        );
         let discovery = Discovery::start(discovery, &shutdown).await.unwrap();
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
@@ -247,6 +239,32 @@ impl TestNode {
             .await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn discovery(
+    dir: &Path,
+    (catalog, store, swarm): (&Catalog, &Store, &Swarm),
+    (network, names): (&Network, &Names),
+    registry: &mut Registry,
+) -> DiscoveryArgs {
+    DiscoveryArgs {
+        catalog: catalog.clone(),
+        store: store.clone(),
+        swarm: swarm.handle(),
+        clock: Clock::System,
+        key_file: dir.join("publisher.key"),
+        metrics: cidcast_discovery::feeds::Metrics::register(registry),
+        feeds: FeedSettings::default(),
+        network: network.clone(),
+        names: names.clone(),
+        blocks: Blocks::new(store.clone()),
+        node_key: Arc::new(NodeKey::from_seed([9; 32])),
+        bootstrap: Vec::new(),
+        trust: TrustSettings::default(),
+        followers: FollowersRule::default(),
+        replication: ReplicationSettings::default(),
+        watched: TakeViews::new(Vec::new),
     }
 }
 

@@ -13,8 +13,9 @@ use super::args::AddArgs;
 use super::client::Client;
 use super::failure::{Failure, Kind};
 use super::output::{Output, duration, size};
+use super::replica::columns;
 use super::{Context, wait};
-use crate::api::{AssetView, NodeView};
+use crate::api::{AssetAnnouncement, AssetView, NodeView};
 
 /// Read ahead of the network at once.
 const PIECE: usize = 1 << 20;

@@ -40,7 +40,11 @@ pub(crate) async fn run(context: &Context, command: AssetCommand) -> Result<Exit
         }
         AssetCommand::Retract { id, reason } => {
             let request = client.request(Method::POST, &format!("{}/retract", path(&id)));
-            show(&client.json(request.json(&json!({ "reason": reason }))).await?);
+            show(
+                &client
+                    .json(request.json(&json!({ "reason": reason })))
+                    .await?,
+            );
         }
         AssetCommand::Retry { id, wait } => retry(context, &client, &id, Wait::from(wait)).await?,
         AssetCommand::Rm { ids, yes } => {

@@ -84,7 +84,9 @@ pub(super) async fn unblock(
     let path = format!("/api/v1/blocks/{kind}/{subject}");
     client.send(client.request(Method::DELETE, &path)).await?;
     let view = json!({ "kind": kind, "subject": subject, "blocked": false });
-    context.output.result(&view, || format!("un-blocked {subject}"));
+    context
+        .output
+        .result(&view, || format!("un-blocked {subject}"));
     Ok(())
 }
 
@@ -103,7 +105,9 @@ async fn list(context: &Context, client: &Client) -> Result<(), Failure> {
         }
     }
     let view = json!({ "follows": follows.items, "feeds": feeds });
-    context.output.result(&view, || rows(&follows.items, &feeds));
+    context
+        .output
+        .result(&view, || rows(&follows.items, &feeds));
     Ok(())
 }
 
@@ -172,9 +176,9 @@ async fn show(
     let query = [("publisher", publisher.as_str()), ("limit", "200")];
     let assets: AnnouncedList = client.query("/api/v1/discover", &query).await?;
     let view = json!({ "feed": feed, "assets": assets.items });
-    context
-        .output
-        .result(&view, || format!("{}\n{}", describe(&feed), found(&assets.items)));
+    context.output.result(&view, || {
+        format!("{}\n{}", describe(&feed), found(&assets.items))
+    });
     Ok(())
 }
 
@@ -185,7 +189,10 @@ fn describe_own(own: &PublisherView) -> String {
         ("name", Some(own.name.clone())),
         ("about", Some(own.about.clone())),
         ("web", own.web.clone()),
-        ("announced", own.seq.map(|seq| format!("up to number {seq}"))),
+        (
+            "announced",
+            own.seq.map(|seq| format!("up to number {seq}")),
+        ),
     ];
     for (name, value) in optional {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -214,7 +221,10 @@ fn describe(detail: &FeedDetail) -> String {
         }
     }
     for fork in &detail.forks {
-        text.push_str(&format!("forked     two announcements with number {}\n", fork.seq));
+        text.push_str(&format!(
+            "forked     two announcements with number {}\n",
+            fork.seq
+        ));
     }
     for line in detail.announcements.iter().take(10) {
         text.push_str(&format!("  {:>5}  {}\n", line.seq, line.ops.join(", ")));
@@ -252,7 +262,15 @@ fn found(assets: &[AnnouncedView]) -> String {
     if assets.is_empty() {
         return "nothing found".to_owned();
     }
-    let head = ["ASSET", "HERE", "COPIES", "LENGTH", "SIZE", "PUBLISHER", "TITLE"];
+    let head = [
+        "ASSET",
+        "HERE",
+        "COPIES",
+        "LENGTH",
+        "SIZE",
+        "PUBLISHER",
+        "TITLE",
+    ];
     let mut rows = vec![head.map(String::from).to_vec()];
     rows.extend(assets.iter().map(|asset| {
         let publisher = match asset.publisher_name.as_str() {
@@ -273,7 +291,9 @@ fn found(assets: &[AnnouncedView]) -> String {
 }
 
 async fn profile(context: &Context, client: &Client, options: ProfileArgs) -> Result<(), Failure> {
-    let web = options.web.map(|url| Some(url).filter(|url| !url.is_empty()));
+    let web = options
+        .web
+        .map(|url| Some(url).filter(|url| !url.is_empty()));
     let mut patch = serde_json::Map::new();
     let fields = [
         ("name", options.name.map(|name| json!(name))),
@@ -283,7 +303,9 @@ async fn profile(context: &Context, client: &Client, options: ProfileArgs) -> Re
     for (name, value) in fields {
         patch.extend(value.map(|value| (name.to_owned(), value)));
     }
-    let request = client.request(Method::PUT, "/api/v1/publisher").json(&patch);
+    let request = client
+        .request(Method::PUT, "/api/v1/publisher")
+        .json(&patch);
     let own: PublisherView = client.json(request).await?;
     context.output.result(&own, || describe_own(&own));
     Ok(())

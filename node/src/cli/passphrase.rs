@@ -15,7 +15,9 @@ pub(super) fn chosen(args: &PassphraseArgs) -> Result<String, Failure> {
     }
     let first = asked("Passphrase for the exported key: ")?;
     if asked("The same again: ")? != first {
-        return Err(Failure::usage("these were not the same: nothing was exported"));
+        return Err(Failure::usage(
+            "these were not the same: nothing was exported",
+        ));
     }
     Ok(first)
 }

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Context, feed};
 use super::args::PeerCommand;
 use super::client::Client;
 use super::failure::Failure;
 use super::output::{duration, table};
+use super::{Context, feed};
 use crate::api::{
     BlockRequest, ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ScoreView,
 };
@@ -109,7 +109,16 @@ fn rows(peers: &[PeerView]) -> String {
                 swarm.bootstrap"
             .to_owned();
     }
-    let head = ["PEER", "SCORE", "DIRECTION", "SINCE", "RTT", "AGENT", "ADDRESS"].map(String::from);
+    let head = [
+        "PEER",
+        "SCORE",
+        "DIRECTION",
+        "SINCE",
+        "RTT",
+        "AGENT",
+        "ADDRESS",
+    ]
+    .map(String::from);
     let mut rows = vec![head.to_vec()];
     rows.extend(peers.iter().map(row));
     table(&rows)

@@ -33,13 +33,15 @@ pub(crate) async fn run(context: &Context, command: ReplicaCommand) -> Result<Ex
 }
 
 fn state(context: &Context, replication: &ReplicationView) {
-    context
-        .output
-        .result(replication, || room(replication).to_owned());
+    context.output.result(replication, || room(replication));
 }
 
 fn room(replication: &ReplicationView) -> String {
-    let state = if replication.paused { "paused" } else { "running" };
+    let state = if replication.paused {
+        "paused"
+    } else {
+        "running"
+    };
     match replication.budget {
         Some(budget) => format!("{state}, {} of {}", size(replication.used), size(budget)),
         None => format!("{state}, {} used", size(replication.used)),
@@ -49,16 +51,16 @@ fn room(replication: &ReplicationView) -> String {
 async fn list(context: &Context, client: &Client) -> Result<(), Failure> {
     let replication: ReplicationView = client.get("/api/v1/replication").await?;
     let mut incoming: Vec<ReplicaView> = Vec::new();
-    let mut outgoing: Vec<OutgoingView> = Vec::new();
     let mut after = 0;
-    loop {
+    let outgoing = loop {
         let query = [("limit", "200".to_owned()), ("after", after.to_string())];
         let page: ReplicaList = client.query("/api/v1/replicas", &query).await?;
         incoming.extend(page.incoming);
-        outgoing = page.outgoing;
-        let Some(next) = page.next else { break };
-        after = next;
-    }
+        match page.next {
+            Some(next) => after = next,
+            None => break page.outgoing,
+        }
+    };
     let view = json!({ "replication": replication, "incoming": incoming, "outgoing": outgoing });
     context.output.result(&view, || {
         format!(

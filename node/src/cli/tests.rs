@@ -94,8 +94,14 @@ fn a_follow_takes_a_policy_and_explains_a_wrong_one() {
     assert_eq!(follow.policy.renditions.unwrap().len(), 2);
     for (line, expected) in [
         ("cidcast feed follow x --replicate some", "newest:N"),
-        ("cidcast feed follow x --strategy best", "newest, watched or rare"),
-        ("cidcast feed block k51 --fate burn", "keep, unindex or delete"),
+        (
+            "cidcast feed follow x --strategy best",
+            "newest, watched or rare",
+        ),
+        (
+            "cidcast feed block k51 --fate burn",
+            "keep, unindex or delete",
+        ),
         ("cidcast replica rm k51 nope", "is not an id"),
     ] {
         let error = parse(line).unwrap_err();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use cidcast_discovery::replication::schedule::TimeOfDay;
 use cidcast_ipfs::check_service;
 use cidcast_ipfs::swarm::{
     AddressError, check_announce, check_bootstrap, check_listen, check_network_key, check_private,
@@ -13,6 +14,9 @@ use super::{Config, Token};
 
 /// Copies that an announcement can wish for (docs/announcement-format.md).
 const MOST_COPIES: u32 = 1000;
+
+/// Transfers at a time: each holds about 10 MB of blocks on their way.
+const MOST_TRANSFERS: usize = 64;
 
 /// One unusable value: the key, what is wrong with it, what to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_swarm(config, &mut findings);
     check_network(config, &mut findings);
     check_discovery(config, &mut findings);
+    check_replication(config, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
@@ -73,6 +78,22 @@ fn check_discovery(config: &Config, findings: &mut Findings) {
         "discovery.publisher_space",
         "is more than discovery.space, which all publishers share",
     );
+}
+
+fn check_replication(config: &Config, findings: &mut Findings) {
+    let replication = &config.replication;
+    findings.unless(
+        (1..=MOST_TRANSFERS).contains(&replication.parallel),
+        "replication.parallel",
+        format!("write 1 to {MOST_TRANSFERS}"),
+    );
+    for window in &replication.schedule {
+        for time in [&window.from, &window.to] {
+            if let Err(error) = time.parse::<TimeOfDay>() {
+                findings.unless(false, "replication.schedule", error.to_string());
+            }
+        }
+    }
 }
 
 fn check_api(config: &Config, findings: &mut Findings) {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use cidcast_catalog::Catalog;
 use cidcast_discovery::Discovery;
 use cidcast_exchange::{Exchange, ExchangeSettings};
-use cidcast_gateway::{Access, StaticSite};
+use cidcast_gateway::{Access, StaticSite, Views};
 use cidcast_ingest::{Ingest, Parties};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::swarm::Swarm;
@@ -41,6 +41,8 @@ struct Core {
     exchange_tasks: Shutdown,
     ingest: Ingest,
     discovery: Arc<Discovery>,
+    /// What the gateway counts.
+    views: Views,
     encoder: String,
 }
 
@@ -133,12 +135,14 @@ async fn open(
     let parts = (&catalog, &blocks, &ingest);
     let tell = (exchange.clone(), reachable.provider.clone());
     network::keep_providing(config.network.provide, parts, tell, &exchange_tasks);
+    let views = Views::new();
     let parts = discovery::Parts {
         catalog: &catalog,
         store: &store,
         blocks: &blocks,
         swarm: &swarm,
         reachable: &reachable,
+        views: &views,
     };
     let discovery = discovery::start(config, data_dir, parts, registry, &exchange_tasks).await?;
     let feeds = discovery.feeds().clone();
@@ -154,6 +158,7 @@ async fn open(
             exchange_tasks,
             ingest,
             discovery: Arc::new(discovery),
+            views,
             encoder,
         },
         sockets,
@@ -248,6 +253,7 @@ fn gateway_router(
         site: StaticSite { get: api::web_file },
         settings,
         metrics: cidcast_gateway::Metrics::register(registry),
+        views: core.views.clone(),
     })
 }
 

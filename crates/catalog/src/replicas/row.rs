@@ -4,9 +4,7 @@ use cidcast_announce::{NodeId, Publisher};
 use cidcast_types::PinState;
 
 use crate::CatalogError;
-use crate::replica::{
-    AssetOf, HeldPackage, Renditions, Replica, ReplicaProgress, WantedReplica,
-};
+use crate::replica::{AssetOf, HeldPackage, Renditions, Replica, ReplicaProgress, WantedReplica};
 use crate::row::{count, document, parse, size, time, to_document, unreadable};
 
 /// One row, column by column.

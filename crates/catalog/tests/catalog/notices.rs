@@ -2,8 +2,8 @@
 
 use cidcast_announce::{Day, Outcome};
 use cidcast_catalog::{
-    Acknowledgement, AssetOf, Copy, CopyQuery, CopyState, DayViews, NoticeLimits, Noted, Renditions,
-    Watched,
+    Acknowledgement, AssetOf, Copy, CopyQuery, CopyState, DayViews, Noted, NoticeLimits,
+    Renditions, Watched,
 };
 
 use crate::feeds::{ROOMY, chain, key, package, publish};
@@ -53,15 +53,27 @@ const LIMITS: NoticeLimits = NoticeLimits {
 async fn the_newest_word_of_a_node_about_its_copy_counts() {
     let catalog = catalog().await;
     let said = copy(1, 1, 10);
-    assert_eq!(catalog.note_copy(&said, LIMITS).await.unwrap(), Noted::Saved);
+    assert_eq!(
+        catalog.note_copy(&said, LIMITS).await.unwrap(),
+        Noted::Saved
+    );
     assert_eq!(catalog.note_copy(&said, LIMITS).await.unwrap(), Noted::Old);
-    let counts = catalog.copy_counts(&key(1).publisher(), at(500)).await.unwrap();
+    let counts = catalog
+        .copy_counts(&key(1).publisher(), at(500))
+        .await
+        .unwrap();
     assert_eq!(counts.get(&asset_id(1)), Some(&1));
     let gone = withdrawn(said.clone(), 20);
-    assert_eq!(catalog.note_copy(&gone, LIMITS).await.unwrap(), Noted::Saved);
+    assert_eq!(
+        catalog.note_copy(&gone, LIMITS).await.unwrap(),
+        Noted::Saved
+    );
     // Somebody sends the first one again.
     assert_eq!(catalog.note_copy(&said, LIMITS).await.unwrap(), Noted::Old);
-    let counts = catalog.copy_counts(&key(1).publisher(), at(500)).await.unwrap();
+    let counts = catalog
+        .copy_counts(&key(1).publisher(), at(500))
+        .await
+        .unwrap();
     assert!(counts.is_empty());
     // It is forgotten only when that one would have expired too.
     assert_eq!(catalog.forget_copies(at(999)).await.unwrap(), 0);
@@ -74,8 +86,22 @@ async fn a_copy_counts_only_until_its_time_is_over() {
     let catalog = catalog().await;
     catalog.note_copy(&copy(1, 1, 10), LIMITS).await.unwrap();
     let publisher = key(1).publisher();
-    assert_eq!(catalog.copy_counts(&publisher, at(999)).await.unwrap().len(), 1);
-    assert_eq!(catalog.copy_counts(&publisher, at(1_000)).await.unwrap().len(), 0);
+    assert_eq!(
+        catalog
+            .copy_counts(&publisher, at(999))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        catalog
+            .copy_counts(&publisher, at(1_000))
+            .await
+            .unwrap()
+            .len(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -87,7 +113,10 @@ async fn neither_one_node_nor_many_fill_the_disk() {
     let full = |noted: Noted| assert_eq!(noted, Noted::Full);
     full(catalog.note_copy(&copy(1, 4, 10), LIMITS).await.unwrap());
     for asset in 2..=4 {
-        catalog.note_copy(&copy(asset, 1, 10), LIMITS).await.unwrap();
+        catalog
+            .note_copy(&copy(asset, 1, 10), LIMITS)
+            .await
+            .unwrap();
     }
     full(catalog.note_copy(&copy(5, 1, 10), LIMITS).await.unwrap());
     full(catalog.note_copy(&copy(5, 5, 10), LIMITS).await.unwrap());
@@ -100,7 +129,10 @@ async fn neither_one_node_nor_many_fill_the_disk() {
 async fn copies_are_listed_by_asset_and_page() {
     let catalog = catalog().await;
     for (asset, by) in [(1, 1), (1, 2), (2, 1)] {
-        catalog.note_copy(&copy(asset, by, 10), LIMITS).await.unwrap();
+        catalog
+            .note_copy(&copy(asset, by, 10), LIMITS)
+            .await
+            .unwrap();
     }
     let all = CopyQuery {
         limit: 2,
@@ -138,7 +170,11 @@ async fn an_acknowledgement_is_kept_and_a_later_one_replaces_it() {
         at: at(11),
         ..ack.clone()
     };
-    for (said, noted) in [(&ack, Noted::Saved), (&later, Noted::Saved), (&ack, Noted::Old)] {
+    for (said, noted) in [
+        (&ack, Noted::Saved),
+        (&later, Noted::Saved),
+        (&ack, Noted::Old),
+    ] {
         let answer = catalog.note_acknowledgement(said, LIMITS).await.unwrap();
         assert_eq!(answer, noted);
     }
@@ -149,11 +185,17 @@ async fn an_acknowledgement_is_kept_and_a_later_one_replaces_it() {
 async fn views_are_counted_by_day_for_every_publisher_of_the_package_and_told_once() {
     let catalog = catalog().await;
     let other = key(1);
-    catalog.set_own_publisher(&key(9).publisher(), at(1)).await.unwrap();
+    catalog
+        .set_own_publisher(&key(9).publisher(), at(1))
+        .await
+        .unwrap();
     let feed = chain(&other, vec![vec![publish(1, "Watched")]]);
     catalog.record(&feed, &ROOMY, at(2_000)).await.unwrap();
     let day = day_number(20_000);
-    let seen = [(Watched::Root(package(1)), 2), (Watched::Root(package(7)), 5)];
+    let seen = [
+        (Watched::Root(package(1)), 2),
+        (Watched::Root(package(7)), 5),
+    ];
     for _ in 0..2 {
         catalog.add_views(&seen, day, at(3)).await.unwrap();
     }
@@ -192,13 +234,22 @@ async fn views_of_other_nodes_are_summed_and_folded() {
     }
     let totals = catalog.view_totals(&of(1)).await.unwrap();
     assert_eq!((totals.elsewhere, totals.nodes), (8, 2));
-    let by_day: Vec<_> = totals.days.iter().map(|(day, n)| (day.since_epoch(), *n)).collect();
+    let by_day: Vec<_> = totals
+        .days
+        .iter()
+        .map(|(day, n)| (day.since_epoch(), *n))
+        .collect();
     assert_eq!(by_day, [(5, 7), (6, 1)]);
     for _ in 0..2 {
         catalog.fold_views(day_number(6)).await.unwrap();
     }
     let folded = catalog.view_totals(&of(1)).await.unwrap();
     assert_eq!((folded.elsewhere, folded.days.len()), (8, 1));
-    let full = catalog.note_views(&node(3), &views(7, 1), at(10), NoticeLimits { total: 3, ..LIMITS });
+    let full = catalog.note_views(
+        &node(3),
+        &views(7, 1),
+        at(10),
+        NoticeLimits { total: 3, ..LIMITS },
+    );
     assert_eq!(full.await.unwrap(), Noted::Full);
 }

@@ -60,7 +60,10 @@ async fn a_copy_is_fetched_once_in_the_order_of_its_place_and_then_held() {
     };
     assert!(catalog.replica_pinning(&wanted(1), progress).await.unwrap());
     let running = row(&catalog, 1).await;
-    assert_eq!((running.state, running.progress), (PinState::Pinning, progress));
+    assert_eq!(
+        (running.state, running.progress),
+        (PinState::Pinning, progress)
+    );
     assert!(catalog.replica_pinned(&of(1), &held(1)).await.unwrap());
     let done = row(&catalog, 1).await;
     assert_eq!((done.state, done.held), (PinState::Pinned, Some(held(1))));
@@ -136,7 +139,12 @@ async fn a_copy_that_is_given_up_ends_with_its_pin() {
     catalog.want_replicas(&[wanted(1)], at(1)).await.unwrap();
     catalog.replica_pinned(&of(1), &held(1)).await.unwrap();
     assert_eq!(catalog.give_up_replicas(&[of(1)]).await.unwrap(), 1);
-    assert!(!catalog.replica_pinning(&wanted(1), ReplicaProgress::default()).await.unwrap());
+    assert!(
+        !catalog
+            .replica_pinning(&wanted(1), ReplicaProgress::default())
+            .await
+            .unwrap()
+    );
     let leaving = catalog.replicas_to_drop(9).await.unwrap();
     assert_eq!(leaving[0].held, Some(held(1)));
     // Wanted again before its pin is gone: it begins anew.

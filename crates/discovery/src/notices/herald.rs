@@ -25,7 +25,7 @@ pub struct HeraldArgs {
     /// Takes notices to their nodes.
     pub deliveries: Deliveries,
     /// Signs.
-    pub key: NodeKey,
+    pub key: Arc<NodeKey>,
     /// What is done about retractions here.
     pub obey: Obey,
     /// How long a publisher is promised that a copy stays; it is told again when half of it is
@@ -96,7 +96,8 @@ impl Herald {
                 seq,
                 outcome,
             };
-            self.say(says, &format!("acknowledgement/{of}"), now).await?;
+            self.say(says, &format!("acknowledgement/{of}"), now)
+                .await?;
         }
         if replica.told_until.is_some_and(|until| until > now) {
             let root = replica.held.as_ref().map(|held| held.root);

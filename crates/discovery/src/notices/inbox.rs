@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cidcast_announce::{Day, Holds, Notice, Outcome, Says};
 use cidcast_catalog::{
-    Acknowledgement, AssetOf, Catalog, CatalogError, Copy, CopyState, DayViews, FeedOrigin,
-    NoticeLimits, Noted, Renditions,
+    Acknowledgement, AssetOf, Catalog, CatalogError, Copy, CopyState, DayViews, FeedOrigin, Noted,
+    NoticeLimits, Renditions,
 };
 use cidcast_types::Timestamp;
 

@@ -63,8 +63,7 @@ impl Checkpoint {
         let mut found = look.found;
         found.truncate(MAX_PARTS);
         if !found.is_empty() {
-            self.store
-                .pin_all(&self.holder, &found, Audience::Anyone)?;
+            self.store.pin_all(&self.holder, &found, Audience::Anyone)?;
             self.pinned.extend(&found);
         }
         Ok(found.len())

@@ -335,11 +335,7 @@ impl Planner {
         share.kept.insert(of.asset);
         share.bytes = share.bytes.saturating_add(bytes);
         self.plan.bytes = self.plan.bytes.saturating_add(bytes);
-        self.plan.keep.push(Kept {
-            of,
-            reason,
-            action,
-        });
+        self.plan.keep.push(Kept { of, reason, action });
     }
 
     fn evict_rest(&mut self, share: &Share<'_>) {

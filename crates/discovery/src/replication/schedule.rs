@@ -71,12 +71,17 @@ impl Schedule {
     /// When the rate may next change: the next end or beginning of a window after `now`.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let today = Day::of(now).start();
-        let ends = self.windows.iter().flat_map(|window| [window.from, window.to]);
+        let ends = self
+            .windows
+            .iter()
+            .flat_map(|window| [window.from, window.to]);
         ends.map(|end| {
             let at = Timestamp::from_millis(today.as_millis() + u64::from(end.0) * MINUTE);
             match at > now {
                 true => at,
-                false => Timestamp::from_millis(at.as_millis() + u64::from(MINUTES_OF_DAY) * MINUTE),
+                false => {
+                    Timestamp::from_millis(at.as_millis() + u64::from(MINUTES_OF_DAY) * MINUTE)
+                }
             }
         })
         .min()
@@ -162,7 +167,10 @@ mod tests {
         let next = schedule.next_change(at("09:30")).unwrap();
         assert_eq!(next, at("22:00"));
         let tomorrow = schedule.next_change(at("22:00")).unwrap();
-        assert_eq!(tomorrow.as_millis() - at("22:00").as_millis(), 7 * 60 * MINUTE);
+        assert_eq!(
+            tomorrow.as_millis() - at("22:00").as_millis(),
+            7 * 60 * MINUTE
+        );
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct ReplicationSettings {
     pub obey: Obey,
     /// When a transfer that failed is tried again.
     pub retry: Backoff,
+    /// New bytes after which what has arrived of a copy is pinned, so that a kill does not lose it.
+    pub checkpoint: u64,
     /// How long a publisher is promised that a copy stays; it is told again when half of it is
     /// over.
     pub promise: Duration,
@@ -56,6 +58,8 @@ impl Default for ReplicationSettings {
                 ceiling: Duration::from_secs(5 * 24 * 3600),
                 attempts: 10,
             },
+            // A sync of the disk each: seldom enough not to matter, and seconds of a fast line.
+            checkpoint: 32 << 20,
             promise: Duration::from_secs(14 * 24 * 3600),
         }
     }

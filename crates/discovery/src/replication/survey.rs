@@ -183,7 +183,11 @@ impl Scout<'_> {
         }
         // What is left is here and was not seen: old, or not announced any more.
         for (asset, replica) in std::mem::take(&mut self.here) {
-            match self.catalog.announced_asset(&self.publisher, &asset).await? {
+            match self
+                .catalog
+                .announced_asset(&self.publisher, &asset)
+                .await?
+            {
                 Some(announced) => {
                     self.here.insert(asset, replica);
                     self.consider(&announced).await?;
@@ -217,7 +221,8 @@ impl Scout<'_> {
             asset: content.asset,
         };
         let replica = self.here.remove(&of.asset);
-        let is_removed = announced.listing == Listing::Hidden && self.catalog.is_removed(&of).await?;
+        let is_removed =
+            announced.listing == Listing::Hidden && self.catalog.is_removed(&of).await?;
         let wanted = match (is_removed, self.policy) {
             (true, _) => None,
             (false, Policy::Follow(policy)) => wanted(announced, policy),
@@ -289,7 +294,9 @@ fn wanted(announced: &AnnouncedAsset, policy: &FollowPolicy) -> Option<Wanted> {
     if chosen.is_empty() {
         return None;
     }
-    let left_out = all.iter().filter(|rendition| !chosen.contains(&rendition.name));
+    let left_out = all
+        .iter()
+        .filter(|rendition| !chosen.contains(&rendition.name));
     let left_out = left_out.fold(0_u64, |sum, rendition| sum.saturating_add(rendition.bytes));
     Some(Wanted {
         root: announced.content.root,

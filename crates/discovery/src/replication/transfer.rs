@@ -16,7 +16,9 @@ use cidcast_ipfs::fetch::{Fetch, FetchError, FetchProgress, FetchSettings, Fetch
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_ipfs::{Class, Network, Throttle};
 use cidcast_runtime::Clock;
-use cidcast_store::{Audience, DatabaseError, ParseHolderError, PinError, PinScope, PinSummary, Store};
+use cidcast_store::{
+    Audience, DatabaseError, ParseHolderError, PinError, PinScope, PinSummary, Store,
+};
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -27,8 +29,6 @@ use super::holders;
 const LOOK: Duration = Duration::from_secs(2);
 /// How often what arrived is pinned, at most: a checkpoint syncs the disk.
 const CHECKPOINT: Duration = Duration::from_secs(15);
-/// New bytes that are worth a checkpoint.
-const WORTH: u64 = 32 << 20;
 /// For nodes of the publisher to answer.
 const DIAL: Duration = Duration::from_secs(10);
 /// Nodes that are dialled for one copy.
@@ -106,6 +106,8 @@ pub(super) struct Means {
     pub(super) swarm: SwarmHandle,
     /// All transfers together.
     pub(super) throttle: Throttle,
+    /// New bytes that are worth a checkpoint.
+    pub(super) checkpoint: u64,
     pub(super) clock: Clock,
 }
 
@@ -166,7 +168,7 @@ impl Transfer {
                     let now = *progress.borrow();
                     self.note(now).await?;
                     let fresh = now.bytes.saturating_sub(saved_bytes);
-                    if fresh >= WORTH || (fresh > 0 && saved_at.elapsed() >= CHECKPOINT) {
+                    if fresh >= self.means.checkpoint || (fresh > 0 && saved_at.elapsed() >= CHECKPOINT) {
                         (saved_bytes, saved_at) = (now.bytes, Instant::now());
                         save(&checkpoint).await;
                     }
@@ -209,7 +211,11 @@ impl Transfer {
     /// announced.
     async fn note(&self, now: FetchProgress) -> Result<(), TransferError> {
         let announced = self.wanted.bytes;
-        if now.bytes > announced.saturating_add(announced / 8).saturating_add(MARGIN) {
+        if now.bytes
+            > announced
+                .saturating_add(announced / 8)
+                .saturating_add(MARGIN)
+        {
             return Err(TransferError::TooLarge { announced });
         }
         let progress = ReplicaProgress {
@@ -270,9 +276,7 @@ impl Transfer {
 async fn save(checkpoint: &Arc<Mutex<Checkpoint>>) {
     let checkpoint = Arc::clone(checkpoint);
     let saved = tokio::task::spawn_blocking(move || {
-        let mut checkpoint = checkpoint
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut checkpoint = checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
         checkpoint.save()
     });
     match saved.await {

@@ -89,7 +89,11 @@ impl Worker {
         let budget = self.settings.budget;
         let done = reconcile(&self.means.catalog, choices, budget, now).await?;
         if done.wanted > 0 || done.given_up > 0 {
-            tracing::info!(wanted = done.wanted, given_up = done.given_up, "copies planned");
+            tracing::info!(
+                wanted = done.wanted,
+                given_up = done.given_up,
+                "copies planned"
+            );
         }
         self.give_up(now).await?;
         self.herald.acknowledge(now).await?;
@@ -192,7 +196,9 @@ impl Worker {
                 continue;
             }
             let transfer = Transfer::new(self.means.clone(), &replica);
-            let task = self.running.spawn(async move { (of, transfer.run().await) });
+            let task = self
+                .running
+                .spawn(async move { (of, transfer.run().await) });
             self.transfers.insert(of, task);
         }
         Ok(())

@@ -209,7 +209,11 @@ pub(crate) async fn export(
     Params(params): Params<ExportParams>,
 ) -> Result<Response, Problem> {
     let key = api.signing_key().await?;
-    let list = api.discovery.block_lists().export(&key, &params.title).await?;
+    let list = api
+        .discovery
+        .block_lists()
+        .export(&key, &params.title)
+        .await?;
     let headers = [
         (header::CONTENT_TYPE, "application/vnd.ipld.dag-cbor"),
         (

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cidcast_announce::NodeId;
-use cidcast_catalog::{AssetOf, Copy, CopyQuery, CopyState, Outcome, Renditions};
+use cidcast_announce::{NodeId, Outcome};
+use cidcast_catalog::{AssetOf, Copy, CopyQuery, CopyState, Renditions};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,7 +14,7 @@ use super::super::problem::Problem;
 const SHOWN: u32 = 1000;
 
 /// A node that holds, or held, a copy.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Copy)]
 pub(crate) struct CopyView {
     /// The node's peer id.
@@ -50,7 +50,7 @@ impl CopyView {
                 CopyState::Withdrawn => "withdrawn".to_owned(),
             },
             until: Some(copy.until.as_millis()),
-            retraction: outcome.map(|outcome| outcome.as_str().to_owned()),
+            retraction: outcome.map(word),
         }
     }
 
@@ -60,8 +60,17 @@ impl CopyView {
             renditions: None,
             state: "unknown".to_owned(),
             until: None,
-            retraction: Some(outcome.as_str().to_owned()),
+            retraction: Some(word(outcome)),
         }
+    }
+}
+
+/// `deleted`, `unindexed` or `kept`.
+fn word(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Deleted => "deleted".to_owned(),
+        Outcome::Unindexed => "unindexed".to_owned(),
+        Outcome::Kept => "kept".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/api/v1/discover`: everything that publishers announce and this node has indexed.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -189,7 +190,9 @@ pub(crate) async fn remove(
 }
 
 /// The two keys in a path.
-pub(super) fn asset_of(Path((publisher, asset)): Path<(String, String)>) -> Result<AssetOf, Problem> {
+pub(super) fn asset_of(
+    Path((publisher, asset)): Path<(String, String)>,
+) -> Result<AssetOf, Problem> {
     Ok(AssetOf {
         publisher: super::publisher_from(&publisher)?,
         asset: asset.parse::<AssetId>().map_err(Problem::bad_request)?,
@@ -234,7 +237,7 @@ fn part_here(replica: &Replica, root: &RootCid) -> &'static str {
 #[derive(Default)]
 struct Seen {
     feeds: HashMap<Publisher, Option<FeedOrigin>>,
-    copies: HashMap<Publisher, std::collections::BTreeMap<AssetId, u32>>,
+    copies: HashMap<Publisher, BTreeMap<AssetId, u32>>,
 }
 
 impl Seen {
@@ -297,14 +300,14 @@ impl Seen {
     }
 
     async fn copies(&mut self, api: &Api, of: &AssetOf) -> Result<u64, Problem> {
-        if !self.copies.contains_key(&of.publisher) {
-            let now = api.clock.now();
-            let counts = api.catalog.copy_counts(&of.publisher, now).await?;
-            self.copies.insert(of.publisher, counts);
-        }
-        let counts = self.copies.get(&of.publisher);
-        let count = counts.and_then(|counts| counts.get(&of.asset));
-        Ok(count.copied().unwrap_or_default().into())
+        let counts = match self.copies.entry(of.publisher) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let counts = api.catalog.copy_counts(&of.publisher, api.clock.now());
+                place.insert(counts.await?)
+            }
+        };
+        Ok(counts.get(&of.asset).copied().unwrap_or_default().into())
     }
 }
 

@@ -251,7 +251,11 @@ pub(crate) async fn add(
     State(api): State<Shared>,
     Json(request): Json<FollowRequest>,
 ) -> Result<(StatusCode, Answer<FollowView>), Problem> {
-    let target: Target = request.target.trim().parse().map_err(Problem::bad_request)?;
+    let target: Target = request
+        .target
+        .trim()
+        .parse()
+        .map_err(Problem::bad_request)?;
     let policy = request.policy()?;
     let follow = api.discovery.follows().follow(&target, policy).await?;
     Ok((StatusCode::CREATED, Answer(FollowView::new(&follow))))

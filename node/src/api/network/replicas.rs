@@ -8,7 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cidcast_announce::Publisher;
 use cidcast_catalog::{AssetOf, CopyQuery, CopyState, Replica};
-use cidcast_discovery::replication::{Pace, Rate};
+use cidcast_discovery::replication::Pace;
+use cidcast_discovery::replication::schedule::Rate;
 use cidcast_types::PinState;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -282,7 +283,10 @@ impl Api {
         let mut after = 0;
         loop {
             let rows = self.catalog.replicas(after, MOST).await?;
-            for held in rows.iter().filter_map(|row| Some((row, row.held.as_ref()?))) {
+            for held in rows
+                .iter()
+                .filter_map(|row| Some((row, row.held.as_ref()?)))
+            {
                 let sum = sums.entry(held.0.wanted.of.publisher).or_default();
                 *sum = (sum.0.saturating_add(held.1.bytes), sum.1 + 1);
             }

@@ -94,13 +94,28 @@ impl TestNode {
 async fn anyone_may_ask_whom_a_node_announces_as() {
     let node = TestNode::with_tokens(&[token("secret", Scope::Read)]).await;
     let answer = node
-        .send_from("192.0.2.9:1", Request::get("/api/v1/publisher"), Body::empty())
+        .send_from(
+            "192.0.2.9:1",
+            Request::get("/api/v1/publisher"),
+            Body::empty(),
+        )
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let own = answer.json();
-    assert!(own["publisher"].as_str().unwrap().starts_with("k51"), "{own}");
-    assert_eq!((&own["seq"], &own["state"]), (&json!(null), &json!("empty")));
-    assert!(own["nodes"].as_array().unwrap()[0].as_str().unwrap().contains("/p2p/"));
+    assert!(
+        own["publisher"].as_str().unwrap().starts_with("k51"),
+        "{own}"
+    );
+    assert_eq!(
+        (&own["seq"], &own["state"]),
+        (&json!(null), &json!("empty"))
+    );
+    assert!(
+        own["nodes"].as_array().unwrap()[0]
+            .as_str()
+            .unwrap()
+            .contains("/p2p/")
+    );
     let others = node
         .send_from("192.0.2.9:1", Request::get("/api/v1/feeds"), Body::empty())
         .await;
@@ -120,15 +135,25 @@ async fn a_profile_is_announced_and_changed_in_part() {
         (&json!("Meadow"), &json!("Films"), &json!(null), &json!(1))
     );
     let feed = node
-        .get(&format!("/api/v1/feeds/{}", own["publisher"].as_str().unwrap()))
+        .get(&format!(
+            "/api/v1/feeds/{}",
+            own["publisher"].as_str().unwrap()
+        ))
         .await
         .json();
     assert_eq!((&feed["own"], &feed["have"]), (&json!(true), &json!(2)));
     assert_eq!(feed["announcements"][0]["ops"][0], "profile “Meadow”");
     let odd = node
-        .json("PUT", "/api/v1/publisher", &json!({ "name": "x".repeat(999) }))
+        .json(
+            "PUT",
+            "/api/v1/publisher",
+            &json!({ "name": "x".repeat(999) }),
+        )
         .await;
-    assert_eq!((odd.status.as_u16(), odd.problem()), (422, "invalid".to_owned()));
+    assert_eq!(
+        (odd.status.as_u16(), odd.problem()),
+        (422, "invalid".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -143,7 +168,12 @@ async fn what_others_announce_is_listed_searched_shown_and_removed() {
         .find(|feed| feed["publisher"] == publisher)
         .unwrap();
     assert_eq!(
-        (&feed["name"], &feed["have"], &feed["assets"], &feed["state"]),
+        (
+            &feed["name"],
+            &feed["have"],
+            &feed["assets"],
+            &feed["state"]
+        ),
         (&json!("Meadow"), &json!(1), &json!(1), &json!("current"))
     );
     let found = node.get("/api/v1/discover?q=rabbit").await.json();
@@ -160,7 +190,10 @@ async fn what_others_announce_is_listed_searched_shown_and_removed() {
     assert_eq!(none["items"], json!([]));
     let path = format!("/api/v1/discover/{publisher}/{ASSET}");
     let shown = node.get(&path).await.json();
-    assert_eq!((&shown["wanted_copies"], &shown["holders"]), (&json!(2), &json!([])));
+    assert_eq!(
+        (&shown["wanted_copies"], &shown["holders"]),
+        (&json!(2), &json!([]))
+    );
     assert_eq!(shown["renditions"][0]["height"], 720);
 
     assert_eq!(node.delete(&path).await.status, 204);
@@ -191,24 +224,43 @@ async fn a_follow_is_added_changed_listed_and_ended() {
     let patch = json!({ "replicate": "budget:1GiB", "strategy": "rare" });
     let changed = node.json("PATCH", &path, &patch).await.json();
     assert_eq!(
-        (&changed["replicate"], &changed["strategy"], &changed["renditions"]),
-        (&json!("budget:1073741824"), &json!("rare"), &json!(["480p"]))
+        (
+            &changed["replicate"],
+            &changed["strategy"],
+            &changed["renditions"]
+        ),
+        (
+            &json!("budget:1073741824"),
+            &json!("rare"),
+            &json!(["480p"])
+        )
     );
     for (body, status) in [
         (json!({ "replicate": "some" }), 422),
         (json!({ "strategy": "best" }), 422),
         (json!({ "whom": "x" }), 400),
     ] {
-        assert_eq!(node.json("PATCH", &path, &body).await.status, status, "{body}");
+        assert_eq!(
+            node.json("PATCH", &path, &body).await.status,
+            status,
+            "{body}"
+        );
     }
     let nobody = node
-        .json("POST", "/api/v1/follows", &json!({ "target": "hello world" }))
+        .json(
+            "POST",
+            "/api/v1/follows",
+            &json!({ "target": "hello world" }),
+        )
         .await;
     assert_eq!(nobody.problem(), "bad-request");
     assert_eq!(node.delete(&path).await.status, 204);
     assert_eq!(node.delete(&path).await.problem(), "not-found");
     assert_eq!(node.get("/api/v1/follows").await.json()["items"], json!([]));
-    assert_eq!(node.get("/api/v1/followers").await.json()["items"], json!([]));
+    assert_eq!(
+        node.get("/api/v1/followers").await.json()["items"],
+        json!([])
+    );
 }
 
 #[tokio::test]
@@ -216,7 +268,10 @@ async fn a_block_hides_a_publisher_and_is_taken_back() {
     let node = TestNode::new().await;
     let publisher = node.announced().await;
     let request = json!({ "kind": "publisher", "subject": publisher, "reason": "spam" });
-    assert_eq!(node.json("POST", "/api/v1/blocks", &request).await.status, 204);
+    assert_eq!(
+        node.json("POST", "/api/v1/blocks", &request).await.status,
+        204
+    );
     let blocks = node.get("/api/v1/blocks").await.json();
     assert_eq!(
         (&blocks["items"][0]["name"], &blocks["items"][0]["reason"]),
@@ -235,7 +290,10 @@ async fn a_block_hides_a_publisher_and_is_taken_back() {
     let own = node.get("/api/v1/publisher").await.json();
     let request = json!({ "kind": "publisher", "subject": own["publisher"] });
     let refused = node.json("POST", "/api/v1/blocks", &request).await;
-    assert_eq!((refused.status.as_u16(), refused.problem()), (409, "oneself".to_owned()));
+    assert_eq!(
+        (refused.status.as_u16(), refused.problem()),
+        (409, "oneself".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -271,16 +329,28 @@ async fn a_block_list_is_exported_signed_and_imported_elsewhere() {
 #[tokio::test]
 async fn replication_is_paused_and_resumed_and_lists_are_lists() {
     let node = TestNode::new().await;
-    assert_eq!(node.get("/api/v1/replication").await.json()["paused"], false);
+    assert_eq!(
+        node.get("/api/v1/replication").await.json()["paused"],
+        false
+    );
     let post = |path: &'static str| node.send(Request::post(path), Body::empty());
     let paused = post("/api/v1/replication/pause").await.json();
-    assert_eq!((&paused["paused"], &paused["fills"]), (&json!(true), &json!([])));
+    assert_eq!(
+        (&paused["paused"], &paused["fills"]),
+        (&json!(true), &json!([]))
+    );
     let resumed = post("/api/v1/replication/resume").await.json();
     assert_eq!(resumed["paused"], false);
     let replicas = node.get("/api/v1/replicas").await.json();
-    assert_eq!((&replicas["incoming"], &replicas["outgoing"]), (&json!([]), &json!([])));
+    assert_eq!(
+        (&replicas["incoming"], &replicas["outgoing"]),
+        (&json!([]), &json!([]))
+    );
     let waiting = node.get("/api/v1/deliveries").await.json();
-    assert_eq!((&waiting["items"], &waiting["waiting"]), (&json!([]), &json!(0)));
+    assert_eq!(
+        (&waiting["items"], &waiting["waiting"]),
+        (&json!([]), &json!(0))
+    );
     let nothing = format!("/api/v1/replicas/{}/{ASSET}", stranger().publisher());
     assert_eq!(node.delete(&nothing).await.problem(), "not-found");
 }
@@ -289,8 +359,14 @@ async fn replication_is_paused_and_resumed_and_lists_are_lists() {
 async fn a_peer_s_score_is_shown_and_reset() {
     let node = TestNode::new().await;
     let peer = stranger().publisher().peer_id();
-    let score = node.get(&format!("/api/v1/peers/{peer}/score")).await.json();
-    assert_eq!((&score["value"], &score["revoked"]), (&json!(100), &json!(false)));
+    let score = node
+        .get(&format!("/api/v1/peers/{peer}/score"))
+        .await
+        .json();
+    assert_eq!(
+        (&score["value"], &score["revoked"]),
+        (&json!(100), &json!(false))
+    );
     let reset = node
         .send(
             Request::post(format!("/api/v1/peers/{peer}/score/reset")),
@@ -317,7 +393,9 @@ async fn only_what_is_public_can_be_retracted() {
         .await;
     let asset = node.get(&format!("/api/v1/assets/{id}")).await.json();
     assert_eq!(asset["announcement"]["state"], "waiting");
-    let retracted = node.json("POST", &path, &json!({ "reason": "wrong" })).await;
+    let retracted = node
+        .json("POST", &path, &json!({ "reason": "wrong" }))
+        .await;
     assert_eq!(retracted.status, 200, "{retracted:?}");
     let asset = retracted.json();
     assert_eq!(

@@ -19,7 +19,7 @@ pub(super) async fn follow(
     options: FollowArgs,
 ) -> Result<(), Failure> {
     let FollowArgs { target, policy } = options;
-    let patch = patch(policy);
+    let patch = patch(&policy);
     let follow: FollowView = match find(client, &target).await? {
         Some(follow) => {
             let request = client.request(Method::PATCH, &format!("{FOLLOWS}/{}", follow.id));
@@ -42,7 +42,7 @@ pub(super) async fn follow(
     Ok(())
 }
 
-fn patch(policy: PolicyArgs) -> FollowPatch {
+fn patch(policy: &PolicyArgs) -> FollowPatch {
     let names = policy.renditions.as_ref();
     FollowPatch {
         replicate: policy.replicate.map(|amount| amount.to_string()),

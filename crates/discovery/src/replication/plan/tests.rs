@@ -93,12 +93,7 @@ fn what_has_too_few_copies_comes_before_what_is_newer() {
         ..candidate(1, 1, 10)
     };
     let all = [wished, candidate(1, 2, 10)];
-    let plan = plan(
-        &[rule(1, Amount::All, Strategy::Newest)],
-        &all,
-        10,
-        NOW,
-    );
+    let plan = plan(&[rule(1, Amount::All, Strategy::Newest)], &all, 10, NOW);
     assert_eq!(kept(&plan), [wished.of]);
     assert_eq!(plan.keep[0].reason, KeepReason::Wish);
 }
@@ -148,7 +143,10 @@ fn strategies_compete_by_turns_for_one_budget() {
         all.extend([candidate(1, n, 10), candidate(2, n, 30)]);
     }
     let plan = plan(&rules, &all, 120, NOW);
-    let first = kept(&plan).iter().filter(|s| s.publisher == publisher(1)).count();
+    let first = kept(&plan)
+        .iter()
+        .filter(|s| s.publisher == publisher(1))
+        .count();
     assert_eq!((first, plan.keep.len()), (6, 8), "60 bytes each");
 }
 
