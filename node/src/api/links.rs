@@ -8,6 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use cidcast_announce::Publisher;
 use cidcast_types::{AssetId, RootCid};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::origin::named_host;
 
@@ -73,6 +74,16 @@ impl Links {
     /// What a publisher announces, as an RSS feed.
     pub(crate) fn rss(&self, publisher: &Publisher) -> String {
         format!("{}/feeds/{publisher}.rss", self.base)
+    }
+
+    /// Tags of a page's head that name the oEmbed documents of `url`.
+    pub(crate) fn oembed_tags(&self, url: &str) -> String {
+        let url = utf8_percent_encode(url, NON_ALPHANUMERIC);
+        let tag = |format: &str, media: &str| {
+            let href = format!("{}/oembed?url={url}&amp;format={format}", self.base);
+            format!("<link rel=\"alternate\" type=\"{media}\" href=\"{href}\" />")
+        };
+        tag("json", "application/json+oembed") + &tag("xml", "text/xml+oembed")
     }
 
     /// The package's directory.
