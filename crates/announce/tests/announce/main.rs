@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "a test says by panicking what it did not expect"
 )]
 
@@ -14,3 +15,4 @@ mod feeds;
 mod key_files;
 mod notices;
 mod segments;
+mod vectors;
