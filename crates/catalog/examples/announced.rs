@@ -11,8 +11,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    clippy::disallowed_methods,
-    reason = "a measurement that cannot go on has failed; it is what the time of day is for"
+    reason = "a measurement that cannot go on has failed"
 )]
 
 use std::path::Path;
@@ -67,11 +66,11 @@ fn word(rank: u64) -> String {
         "cu", "ze", "tor", "in", "ma", "hel", "sti", "ou", "dra", "ky", "lem", "no", "quo", "ra",
         "shi", "tu", "ex", "yo",
     ];
-    let mut rest = Chance(rank).next() >> 44 | (rank << 20);
+    let mut rest = (Chance(rank).next() >> 44) | (rank << 20);
     let mut text = String::new();
     for _ in 0..2 + rank % 3 + u64::from(rank > 1_000) {
         text += SYLLABLES[(rest % 32) as usize];
-        rest = rest / 32 ^ rest.rotate_right(20);
+        rest = (rest / 32) ^ rest.rotate_right(20);
     }
     text
 }

@@ -38,7 +38,7 @@ pub(crate) fn split_announcements(
 
 /// What [`split_announcements`] reads.
 pub(crate) fn join_announcements(cids: &[Cid]) -> Vec<u8> {
-    cids.iter().flat_map(|cid| digest(cid)).collect()
+    cids.iter().flat_map(digest).collect()
 }
 
 fn cid(column: &'static str, codec: u8, digest: &[u8]) -> Result<Cid, CatalogError> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use cidcast_announce::{Announcement, Publisher};
+use cidcast_announce::Publisher;
 use cidcast_catalog::{AnnouncedQuery, Catalog, Feed, NewAsset, Patch};
 use cidcast_discovery::Discovery;
 use cidcast_discovery::feeds::{FeedArgs, FeedSettings, Feeds, Metrics, Mode, Outcome};
@@ -93,7 +93,7 @@ impl Host {
 
     /// A public asset with a package that is pinned and open to anyone.
     pub(crate) async fn make_public(&self, n: u64, title: &str) -> AssetId {
-        let id = self.make_unpinned(n, title).await;
+        let id = self.make_closed(n, title).await;
         let root = self.catalog.get(&id).await.unwrap().unwrap().root.unwrap();
         let holder = Holder::from(&id);
         self.store
@@ -103,13 +103,15 @@ impl Host {
         id
     }
 
-    /// The same, but nobody has pinned it yet.
-    pub(crate) async fn make_unpinned(&self, n: u64, title: &str) -> AssetId {
+    /// The same, but not open to anyone yet.
+    pub(crate) async fn make_closed(&self, n: u64, title: &str) -> AssetId {
         let now = Clock::Manual(self.clock.clone()).now();
         let id = AssetId::from_parts(now, u128::from(n));
         let (root, data) = package(n);
+        let guard = self.store.in_flight();
+        self.store.put(&root.cid(), &data, &guard).unwrap();
         self.store
-            .put(&root.cid(), &data, &self.store.in_flight())
+            .pin(&Holder::from(&id), &root.cid(), Audience::Members)
             .unwrap();
         let asset = NewAsset {
             id,
@@ -174,17 +176,6 @@ impl Host {
             (self.count(outcome) >= at_least).then_some(())
         })
         .await;
-    }
-
-    /// An announcement that is recorded here.
-    pub(crate) async fn announcement(&self, publisher: &Publisher, seq: u64) -> Announcement {
-        let cid = self
-            .catalog
-            .announcement_cid(publisher, seq)
-            .await
-            .unwrap()
-            .unwrap();
-        Announcement::verify(&self.store.get(&cid).unwrap()).unwrap()
     }
 }
 

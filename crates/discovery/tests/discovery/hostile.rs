@@ -16,7 +16,7 @@ const TOPIC: &str = "/cidcast/announce/1";
 
 /// A swarm that speaks by hand.
 struct Peer {
-    swarm: Swarm,
+    _swarm: Swarm,
     topic: Topic,
     _messages: cidcast_ipfs::gossip::Messages,
     _folder: TempDir,
@@ -31,7 +31,7 @@ impl Peer {
         let address = host.swarm.listen_addresses().await.remove(0);
         swarm.connect(&address, LONG).await.unwrap();
         let peer = Self {
-            swarm,
+            _swarm: swarm,
             topic,
             _messages: messages,
             _folder: folder,

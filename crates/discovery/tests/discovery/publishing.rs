@@ -3,6 +3,7 @@
 use cidcast_announce::Profile;
 use cidcast_catalog::{FeedChange, Patch};
 use cidcast_discovery::feeds::{Mode, OwnError, Standing};
+use cidcast_store::{Audience, Holder};
 use cidcast_types::Visibility;
 
 use crate::host::{Host, LONG, eventually};
@@ -66,9 +67,9 @@ async fn what_is_made_public_here_is_found_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_announced_before_it_is_pinned() {
+async fn nothing_is_announced_before_its_package_is_pinned_for_anyone() {
     let host = Host::new(Mode::Follows).await;
-    let asset = host.make_unpinned(1, "Early").await;
+    let asset = host.make_closed(1, "Early").await;
     let mut own = host.feeds().watch_own();
     own.wait_for(|own| own.waiting == 1).await.unwrap();
     assert_eq!(host.titles().await, [""; 0]);
@@ -80,11 +81,10 @@ async fn nothing_is_announced_before_it_is_pinned() {
         .unwrap()
         .root
         .unwrap();
-    let pin = |audience| host.store.pin(&(&asset).into(), &root.cid(), audience);
-    pin(cidcast_store::Audience::Members).unwrap();
-    host.feeds().changed();
-    pin(cidcast_store::Audience::Anyone).unwrap();
-    host.feeds().changed();
+    let holder = Holder::from(&asset);
+    host.store
+        .pin(&holder, &root.cid(), Audience::Anyone)
+        .unwrap();
     eventually("the announcement", async || {
         host.feeds().changed();
         (host.titles().await == ["Early"]).then_some(())
