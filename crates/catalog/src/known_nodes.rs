@@ -12,11 +12,11 @@ pub const MAX_KNOWN_NODES: u32 = 1_000;
 
 spelled! {
     /// How a node became known.
-    pub enum NodeSource as "joined or met" {
+    pub enum NodeSource as "joined or asked" {
         /// More than half of the bootstrap peers named it.
         Joined = "joined",
-        /// It was connected.
-        Met = "met",
+        /// It is a bootstrap peer or neighbour that was asked for others.
+        Asked = "asked",
     }
 }
 

@@ -1,11 +1,12 @@
 //! All of discovery, started and stopped as one.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cidcast_announce::NodeKey;
-use cidcast_catalog::{Catalog, NoticeLimits};
+use cidcast_announce::{NodeKey, Publisher};
+use cidcast_catalog::{Catalog, CatalogError, Interest, NoticeLimits};
 use cidcast_ipfs::names::Names;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_ipfs::{Blocks, Network};
@@ -15,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::ask::Asker;
 use crate::delivery::{Deliveries, DeliveryArgs};
-use crate::feeds::{FeedArgs, FeedSettings, Feeds, Metrics, Mode, StartError};
+use crate::feeds::{FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
 use crate::notices::{Herald, HeraldArgs, Inbox};
@@ -187,16 +188,19 @@ impl Discovery {
         }
     }
 
-    /// Who is followed or let in again is asked for at once.
+    /// Who is followed or let in again is asked for at once. Who is followed no longer is forgotten,
+    /// unless everybody is indexed here: nobody would hear of its retractions.
     fn watch_what_is_wanted(&self) {
         let (feeds, replicas) = (self.feeds.clone(), self.replicas.clone());
-        let (mut follows, mut trust) = (self.follows.changes(), self.trust.changes());
+        let follows = self.follows.clone();
+        let (mut follow_changes, mut trust_changes) = (follows.changes(), self.trust.changes());
         let mut said = feeds.events();
         let watching = async move {
+            let mut wanted = wanted(&follows).await.unwrap_or_default();
             loop {
                 let changed = tokio::select! {
-                    changed = follows.changed() => changed.is_ok(),
-                    changed = trust.changed() => changed.is_ok(),
+                    changed = follow_changes.changed() => changed.is_ok(),
+                    changed = trust_changes.changed() => changed.is_ok(),
                     event = said.recv() => {
                         if matches!(event, Err(RecvError::Closed)) {
                             return;
@@ -210,6 +214,9 @@ impl Discovery {
                     return;
                 }
                 feeds.refresh();
+                if let Err(error) = forget_unwanted(&feeds, &follows, &mut wanted).await {
+                    tracing::warn!(%error, "who is followed no longer was not forgotten");
+                }
                 replicas.wake();
             }
         };
@@ -281,4 +288,26 @@ fn ended() -> Shutdown {
     let ended = Shutdown::new();
     ended.trigger();
     ended
+}
+
+async fn wanted(follows: &Follows) -> Result<BTreeSet<Publisher>, CatalogError> {
+    let follows = follows.list().await?.into_iter();
+    Ok(follows.filter_map(|follow| follow.publisher).collect())
+}
+
+/// Forgets those of `wanted` that nobody wants any more, and takes note of who is wanted now.
+async fn forget_unwanted(
+    feeds: &Feeds,
+    follows: &Follows,
+    before: &mut BTreeSet<Publisher>,
+) -> Result<(), LedgerError> {
+    let now = wanted(follows).await?;
+    let gone = std::mem::replace(before, now);
+    for publisher in gone.difference(before) {
+        let interest = feeds.catalog().interest(publisher).await?;
+        if feeds.mode() == Mode::Follows && interest == Interest::Unknown {
+            feeds.forget(publisher).await?;
+        }
+    }
+    Ok(())
 }

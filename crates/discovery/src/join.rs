@@ -3,7 +3,7 @@
 //! The swarm connects with the bootstrap peers that the configuration names (by address or DNS) and
 //! with the neighbours that mDNS finds. Those that speak our protocol are asked for their peers, and
 //! those peers that more than half of them name are kept ([`named_by_most`]), connected, and
-//! remembered for the next start. Without any bootstrap peer, those that are remembered are dialled.
+//! remembered for the next start. Those that are remembered are dialled first.
 //! The same is done again whenever this node has few peers left, and every half hour.
 //!
 //! Others ask this node for its peers too: they get those that are connected and speak the protocol,
@@ -117,6 +117,7 @@ impl Joining {
             bootstrap: named
                 .filter_map(|address| bootstrap_node(address))
                 .collect(),
+            remembered: BTreeSet::new(),
             args,
             report,
             wake: Arc::clone(&joining.wake),
@@ -159,12 +160,14 @@ impl Joining {
 struct Worker {
     args: JoinArgs,
     bootstrap: BTreeSet<NodeId>,
+    /// Those of the last run.
+    remembered: BTreeSet<NodeId>,
     report: watch::Sender<JoinStatus>,
     wake: Arc<Notify>,
 }
 
 impl Worker {
-    async fn run(self) {
+    async fn run(mut self) {
         self.dial_remembered().await;
         self.wait_for_bootstrap().await;
         loop {
@@ -189,19 +192,18 @@ impl Worker {
             .collect()
     }
 
-    /// Who has a say: the bootstrap peers; without any, the neighbours and whom this node dialled.
-    /// Those that dialled it might all be one and the same.
+    /// Who has a say: the bootstrap peers; without any, the neighbours and those of the last run.
+    /// Those that dialled this node, or that the DHT led to, might all be one and the same.
     fn voters(&self) -> Vec<(NodeId, Peer)> {
-        let neighbours = self.args.swarm.neighbours();
-        let has_a_say = |(node, peer): &(NodeId, Peer)| {
-            if self.bootstrap.is_empty() {
-                neighbours.contains(&peer.id) || peer.was_dialled()
-            } else {
-                self.bootstrap.contains(node)
-            }
-        };
         let mut voters = self.connected();
-        voters.retain(has_a_say);
+        if self.bootstrap.is_empty() {
+            let neighbours = self.args.swarm.neighbours();
+            voters.retain(|(node, peer)| {
+                neighbours.contains(&peer.id) || self.remembered.contains(node)
+            });
+        } else {
+            voters.retain(|(node, _)| self.bootstrap.contains(node));
+        }
         voters.truncate(MAX_ASKED);
         voters
     }
@@ -226,14 +228,14 @@ impl Worker {
             .iter()
             .filter_map(|(_, list)| list.clone())
             .collect();
-        let mut leave_out = asked;
+        let mut leave_out = asked.clone();
         leave_out.extend(&self.bootstrap);
         leave_out.extend(self.args.swarm.peer_id().parse::<NodeId>());
         let mut chosen = named_by_most(&given, &leave_out, MAX_CHOSEN);
         chosen.retain(|one| !self.args.trust.refuses_node(&one.node));
         self.connect(chosen.iter().map(|one| (one.node, one.addresses.clone())))
             .await;
-        self.remember(&chosen).await?;
+        self.remember(&chosen, &asked).await?;
         let answered = |(node, list): (NodeId, Option<_>)| match list {
             Some(_) => (node, Answered::Yes),
             None => (node, Answered::No),
@@ -292,7 +294,12 @@ impl Worker {
             .await;
     }
 
-    async fn remember(&self, chosen: &[Chosen]) -> Result<(), CatalogError> {
+    /// Those that were named, and those that were asked.
+    async fn remember(
+        &self,
+        chosen: &[Chosen],
+        asked: &BTreeSet<NodeId>,
+    ) -> Result<(), CatalogError> {
         let seen_at = self.args.clock.now();
         let joined = chosen.iter().map(|one| KnownNode {
             node: one.node,
@@ -300,29 +307,31 @@ impl Worker {
             source: NodeSource::Joined,
             seen_at,
         });
-        let met = self.connected().into_iter().filter_map(|(node, peer)| {
+        let asked = self.connected().into_iter().filter_map(|(node, peer)| {
             let addresses = peer.addresses().into_iter().take(MAX_ADDRESSES);
             let addresses: Vec<_> = addresses.map(|(_, address)| address).collect();
-            (peer.was_dialled() && !addresses.is_empty()).then_some(KnownNode {
+            (asked.contains(&node) && !addresses.is_empty()).then_some(KnownNode {
                 node,
                 addresses,
-                source: NodeSource::Met,
+                source: NodeSource::Asked,
                 seen_at,
             })
         });
-        let nodes: Vec<KnownNode> = joined.chain(met).collect();
+        let nodes: Vec<KnownNode> = joined.chain(asked).collect();
         self.args.catalog.know_nodes(&nodes).await
     }
 
     /// The network of the last run, if its bootstrap peers should be gone.
-    async fn dial_remembered(&self) {
+    async fn dial_remembered(&mut self) {
         let limit = u32::try_from(MAX_CHOSEN).unwrap_or(u32::MAX);
         match self.args.catalog.known_nodes(limit).await {
             Ok(known) => {
-                let trusted = known
+                let trusted: Vec<_> = known
                     .into_iter()
-                    .filter(|one| !self.args.trust.refuses_node(&one.node));
-                self.connect(trusted.map(|one| (one.node, one.addresses)))
+                    .filter(|one| !self.args.trust.refuses_node(&one.node))
+                    .collect();
+                self.remembered = trusted.iter().map(|one| one.node).collect();
+                self.connect(trusted.into_iter().map(|one| (one.node, one.addresses)))
                     .await;
             }
             Err(error) => tracing::warn!(%error, "the nodes of the last run cannot be read"),

@@ -1,9 +1,7 @@
 //! Makes the swarm and the index what the rows say.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use cidcast_announce::NodeId;
 use cidcast_catalog::{CatalogError, Fate};
 use tokio::time::timeout;
 
@@ -15,19 +13,14 @@ const EVERY: Duration = Duration::from_secs(600);
 /// The loop.
 pub(super) struct Worker {
     trust: Trust,
-    /// Whom the swarm lets in no more.
-    banned: HashSet<NodeId>,
 }
 
 impl Worker {
     pub(super) fn new(trust: Trust) -> Self {
-        Self {
-            trust,
-            banned: HashSet::new(),
-        }
+        Self { trust }
     }
 
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
         let mut changes = self.trust.changes();
         loop {
             changes.borrow_and_update();
@@ -40,23 +33,10 @@ impl Worker {
         }
     }
 
-    async fn let_go_of_peers(&mut self) {
+    async fn let_go_of_peers(&self) {
         let refused = self.trust.refused_peers();
-        let swarm = &self.trust.inner.swarm;
-        for node in refused.difference(&self.banned) {
-            let Some(peer) = peer_of(node) else { continue };
-            match swarm.ban(peer).await {
-                Ok(()) => tracing::info!(%peer, "let go of: it is blocked or revoked"),
-                Err(error) => tracing::warn!(%peer, %error, "a peer could not be banned"),
-            }
-        }
-        for node in self.banned.difference(&refused) {
-            let Some(peer) = peer_of(node) else { continue };
-            if let Err(error) = swarm.unban(peer).await {
-                tracing::warn!(%peer, %error, "a peer could not be let in again");
-            }
-        }
-        self.banned = refused;
+        let peers = refused.iter().filter_map(peer_of).collect();
+        self.trust.inner.swarm.set_blocked(peers).await;
     }
 
     async fn hide_publishers(&self) -> Result<(), CatalogError> {

@@ -1,17 +1,24 @@
 //! A node without HTTP: swarm, store, catalog, discovery.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use cidcast_announce::Publisher;
+use cidcast_announce::{NodeKey, Publisher};
 use cidcast_catalog::{AnnouncedQuery, Catalog, Feed, NewAsset, Patch};
-use cidcast_discovery::Discovery;
-use cidcast_discovery::feeds::{FeedArgs, FeedSettings, Feeds, Metrics, Mode, Outcome};
-use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
+use cidcast_discovery::feeds::{FeedSettings, Feeds, Metrics, Mode, Outcome};
+use cidcast_discovery::follow::FollowersRule;
+use cidcast_discovery::trust::TrustSettings;
+use cidcast_discovery::{Discovery, DiscoveryArgs};
+use cidcast_exchange::{Behaviour, Exchange, ExchangeSettings};
+use cidcast_ipfs::names::{NameSettings, Names};
+use cidcast_ipfs::swarm::{Swarm, SwarmSettings, key_seed};
+use cidcast_ipfs::{Blocks, Network, NetworkSettings};
 use cidcast_runtime::{Clock, ManualClock, Shutdown};
 use cidcast_store::{Audience, Holder, Store, StoreSettings};
 use cidcast_types::{AssetId, Cid, RootCid, Timestamp, Visibility};
 use multihash_codetable::{Code, MultihashDigest};
+use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 
 /// Longer than anything takes on a machine that is busy with other tests.
@@ -38,23 +45,42 @@ impl Host {
     /// A host in a folder where one may have been before.
     pub(crate) async fn at(folder: TempDir, mode: Mode, now: u64) -> Self {
         let tasks = Shutdown::new();
-        let swarm = swarm(folder.path(), &tasks).await;
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite"))
             .await
             .unwrap();
         let store = Store::open(&folder.path().join("store"), StoreSettings::default()).unwrap();
+        let (exchange, behaviour) = Exchange::start(
+            store.clone(),
+            ExchangeSettings::default(),
+            &mut Registry::default(),
+            &tasks,
+        );
+        let swarm = swarm_with(folder.path(), Some(behaviour), &tasks).await;
+        let settings = NetworkSettings::default();
+        let network = Network::start(&swarm, exchange, store.clone(), settings, &tasks);
+        let network = network.await.unwrap();
+        let names = NameSettings::new(folder.path().join("names"));
+        let names = Names::start(network.clone(), names, &tasks).unwrap();
         let clock = ManualClock::at(Timestamp::from_millis(now));
-        let args = FeedArgs {
+        let seed = key_seed(&folder.path().join("peer.key")).unwrap();
+        let args = DiscoveryArgs {
             catalog: catalog.clone(),
             store: store.clone(),
             swarm: swarm.handle(),
-            key_file: folder.path().join("publisher.key"),
             clock: Clock::Manual(clock.clone()),
+            key_file: folder.path().join("publisher.key"),
             metrics: Metrics::default(),
-            settings: FeedSettings {
+            feeds: FeedSettings {
                 mode,
                 ..FeedSettings::default()
             },
+            blocks: Blocks::with_network(store.clone(), network.clone()),
+            network,
+            names,
+            node_key: Arc::new(NodeKey::from_seed(seed)),
+            bootstrap: Vec::new(),
+            trust: TrustSettings::default(),
+            followers: FollowersRule::default(),
         };
         let discovery = Discovery::start(args, &tasks).await.unwrap();
         Self {
@@ -180,11 +206,15 @@ impl Host {
 }
 
 pub(crate) async fn swarm(folder: &Path, tasks: &Shutdown) -> Swarm {
+    swarm_with(folder, None, tasks).await
+}
+
+async fn swarm_with(folder: &Path, exchange: Option<Behaviour>, tasks: &Shutdown) -> Swarm {
     let mut settings = SwarmSettings::new(folder.join("peer.key"));
     settings.listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
     settings.services.clear();
     settings.retry = Duration::from_millis(100);
-    Swarm::start(settings, None, tasks).await.unwrap()
+    Swarm::start(settings, exchange, tasks).await.unwrap()
 }
 
 /// A block that stands for a package: a directory without entries, another one for each `n`.

@@ -8,6 +8,7 @@
 )]
 
 mod catching_up;
+mod following;
 mod host;
 mod hostile;
 mod own_key;

@@ -177,29 +177,6 @@ impl SwarmHandle {
         }
     }
 
-    /// Closes every connection with a peer and opens none with it, in either direction, until
-    /// [`Self::unban`] or the end of this swarm.
-    ///
-    /// # Errors
-    ///
-    /// [`SwarmFault`] if the swarm is gone.
-    pub async fn ban(&self, peer: PeerId) -> Result<(), SwarmFault> {
-        let _ = self.ipfs.remove_peer(peer).await;
-        self.ipfs.ban_peer(peer).await.map_err(SwarmFault)?;
-        // Those that are open stay open otherwise; that there are none is no error.
-        let _ = self.ipfs.disconnect(peer).await;
-        Ok(())
-    }
-
-    /// Lets a peer connect again.
-    ///
-    /// # Errors
-    ///
-    /// [`SwarmFault`] if the swarm is gone.
-    pub async fn unban(&self, peer: PeerId) -> Result<(), SwarmFault> {
-        self.ipfs.unban_peer(peer).await.map_err(SwarmFault)
-    }
-
     /// The nodes of the local network that mDNS has found.
     pub fn neighbours(&self) -> Vec<PeerId> {
         self.roster.neighbours().into_keys().collect()

@@ -104,12 +104,6 @@ impl Peer {
         connections.filter_map(|one| scope(&one.address)).min()
     }
 
-    /// Whether this node opened one of the connections.
-    pub fn was_dialled(&self) -> bool {
-        let mut connections = self.connections.iter();
-        connections.any(|one| one.direction == Direction::Outbound)
-    }
-
     /// Where others may find it, with `/p2p/…`: where this node dialled it, then where it says
     /// that it listens.
     pub fn addresses(&self) -> Vec<(Scope, String)> {
