@@ -428,7 +428,8 @@ impl Catalog {
     /// See [`CatalogError`].
     pub async fn replica_roots(&self) -> Result<Vec<RootCid>, CatalogError> {
         let roots = sqlx::query_scalar!(
-            r#"SELECT DISTINCT held_root AS "root!" FROM replicas WHERE held_root IS NOT NULL"#
+            r#"SELECT DISTINCT held_root AS "root!" FROM replicas WHERE held_root IS NOT NULL
+               ORDER BY held_root"#
         )
         .fetch_all(&self.reader)
         .await?;

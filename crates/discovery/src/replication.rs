@@ -131,6 +131,7 @@ impl Replicas {
             },
             settings: Arc::new(args.settings),
             herald: args.herald,
+            handle: replicas.clone(),
             pace: paces,
             changes: changed,
             status: report,
@@ -153,6 +154,11 @@ impl Replicas {
     /// How it goes, at any time.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// What the operator said.
+    pub fn pace(&self) -> Pace {
+        *self.pace.borrow()
     }
 
     /// Stops every transfer until [`Self::resume`]. What has arrived stays.

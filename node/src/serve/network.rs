@@ -17,7 +17,7 @@ use cidcast_ipfs::unixfs::read;
 use cidcast_ipfs::{Blocks, Network};
 use cidcast_runtime::Shutdown;
 use cidcast_store::Store;
-use cidcast_types::{AssetState, Cid, Visibility};
+use cidcast_types::{AssetState, Cid, RootCid, Visibility};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -28,6 +28,8 @@ use crate::config::{Config, DataDir, Provide};
 const SETTLE: Duration = Duration::from_secs(2);
 /// Without an event: for what was missed.
 const TURN: Duration = Duration::from_secs(300);
+/// How often new copies of other publishers' packages are looked for: a query of one index.
+const COPIES: Duration = Duration::from_secs(15);
 /// Directories below one root that are looked into for entities.
 const MAX_FOLDERS: usize = 10_000;
 
@@ -76,6 +78,7 @@ pub(super) fn keep_providing(
     let work = async move {
         let mut known = BTreeSet::new();
         loop {
+            let copies = view.catalog.replica_roots().await.unwrap_or_default();
             match view.cids().await {
                 Ok(cids) => {
                     let fresh: Vec<Cid> = cids.difference(&known).copied().collect();
@@ -87,9 +90,13 @@ pub(super) fn keep_providing(
                 }
                 Err(error) => tracing::warn!(%error, "what to provide could not be read"),
             }
-            if tokio::time::timeout(TURN, news(&mut events)).await.is_ok() {
-                tokio::time::sleep(SETTLE).await;
-            }
+            let change = async {
+                tokio::select! {
+                    () = news(&mut events) => tokio::time::sleep(SETTLE).await,
+                    () = view.copies_other_than(&copies) => {}
+                }
+            };
+            let _ = tokio::time::timeout(TURN, change).await;
         }
     };
     tasks.spawn("providing", async move {
@@ -104,7 +111,7 @@ async fn news(events: &mut Receiver<Event>) {
     }
 }
 
-/// What is open to anyone.
+/// What is open to anyone: own assets that are not private, and copies of what others publish.
 struct Open {
     catalog: Catalog,
     blocks: Blocks,
@@ -132,7 +139,29 @@ impl Open {
             }
             match page.next {
                 Some(next) => query.cursor = Some(next),
-                None => return Ok(cids),
+                None => break,
+            }
+        }
+        for root in self.catalog.replica_roots().await? {
+            cids.insert(root.cid());
+            if self.provide == Provide::Entities {
+                self.add_entities(&root.cid(), &mut cids).await;
+            }
+        }
+        Ok(cids)
+    }
+
+    /// Waits until other copies are here than these. A catalog that fails is asked again.
+    async fn copies_other_than(&self, known: &[RootCid]) {
+        loop {
+            tokio::time::sleep(COPIES).await;
+            if self
+                .catalog
+                .replica_roots()
+                .await
+                .is_ok_and(|now| now != known)
+            {
+                return;
             }
         }
     }
@@ -153,6 +182,10 @@ impl Open {
                 continue;
             };
             for entry in entries {
+                // Of a copy in part the directories are here, and not all that they list.
+                if self.blocks.size(&entry.cid).await.is_err() {
+                    continue;
+                }
                 if cids.insert(entry.cid) && entry.cid.codec() == DAG_PB {
                     folders.push(entry.cid);
                 }

@@ -77,6 +77,7 @@ pub(super) async fn publish(
     match before {
         Some(id) => update(write, id, said, content).await?,
         None => {
+            let hidden = hidden | was_removed(write, said.publisher, &asset).await?;
             insert(write, said, content, hidden).await?;
             count_asset(write, said.publisher, 1).await?;
         }
@@ -85,6 +86,19 @@ pub(super) async fn publish(
         asset: content.asset,
         root: content.root,
     })
+}
+
+/// Whether the operator removed an asset for good: also if all else about it was forgotten since.
+async fn was_removed(write: &mut Write, publisher: i64, asset: &str) -> Result<i64, CatalogError> {
+    let found = sqlx::query_scalar!(
+        "SELECT 1 FROM removed
+         WHERE publisher = (SELECT key FROM publishers WHERE id = ?) AND asset = ?",
+        publisher,
+        asset
+    )
+    .fetch_optional(&mut **write)
+    .await?;
+    Ok(i64::from(found.is_some()))
 }
 
 /// What the columns of an announced asset hold.

@@ -169,6 +169,9 @@ pub fn plan(rules: &[Rule], candidates: &[Candidate], budget: u64, now: Timestam
         share.sort();
         planner.keep_protected(share, now);
     }
+    for share in &mut shares {
+        planner.renew_protected(share);
+    }
     planner.deal(&mut shares, Round::Wishes);
     planner.deal(&mut shares, Round::Rest);
     for share in &shares {
@@ -265,16 +268,27 @@ impl Planner {
                 _ if here.since.after(share.rule.min_lifetime) > now => KeepReason::Lifetime,
                 _ => continue,
             };
-            let renewed = here.bytes.saturating_add(candidate.bytes);
-            let may_renew = here.version == Version::Outdated
-                && reason == KeepReason::Lifetime
-                && share.eligible.contains(&candidate.of.asset)
-                && self.fits(share, renewed);
-            let (action, bytes) = match may_renew {
-                true => (Action::Renew, renewed),
-                false => (Action::Stay, here.bytes),
-            };
-            self.keep(share, candidate, (reason, action, bytes));
+            self.keep(share, candidate, (reason, Action::Stay, here.bytes));
+        }
+    }
+
+    /// New forms of what may not go, where there is room for both: once all of that is counted.
+    fn renew_protected(&mut self, share: &mut Share<'_>) {
+        for candidate in share.candidates.clone() {
+            let is_outdated = candidate
+                .here
+                .is_some_and(|here| here.version == Version::Outdated);
+            let is_open = share.eligible.contains(&candidate.of.asset);
+            if !is_outdated || !is_open || !self.fits(share, candidate.bytes) {
+                continue;
+            }
+            let mut kept = self.plan.keep.iter_mut();
+            let kept = kept.find(|kept| kept.of == candidate.of);
+            if let Some(kept) = kept.filter(|kept| kept.reason == KeepReason::Lifetime) {
+                kept.action = Action::Renew;
+                share.bytes = share.bytes.saturating_add(candidate.bytes);
+                self.plan.bytes = self.plan.bytes.saturating_add(candidate.bytes);
+            }
         }
     }
 

@@ -130,8 +130,10 @@ impl Transfer {
         self.note(FetchProgress::default()).await?;
         self.meet_holders().await?;
         let fetched = self.fetch().await?;
+        self.note(fetched.progress).await?;
         let summary = self.pin(fetched.scope.clone()).await?;
         drop(fetched);
+        self.let_go_of_parts().await?;
         let held = HeldPackage {
             root: self.wanted.root,
             renditions: self.wanted.renditions.clone(),
@@ -143,7 +145,7 @@ impl Transfer {
             .catalog
             .replica_pinned(&self.wanted.of, &held)
             .await?;
-        self.let_go_of_the_rest(is_wanted).await?;
+        self.let_go_of_earlier_forms(is_wanted).await?;
         match is_wanted {
             true => Ok(held),
             false => Err(TransferError::NotWanted),
@@ -253,14 +255,22 @@ impl Transfer {
         Ok(pinned.await??)
     }
 
-    /// Removes what the copy does not need now: pins of its parts and of its earlier forms; its
-    /// own too, if it is not wanted any more.
-    async fn let_go_of_the_rest(&self, is_wanted: bool) -> Result<(), TransferError> {
-        let of = self.wanted.of;
-        let (parts, copy) = (holders::of_parts(&of)?, holders::of_copy(&of)?);
+    /// The parts are under the pin of the whole now.
+    async fn let_go_of_parts(&self) -> Result<(), TransferError> {
+        let (store, parts) = (
+            self.means.store.clone(),
+            holders::of_parts(&self.wanted.of)?,
+        );
+        tokio::task::spawn_blocking(move || store.unpin(&parts, None)).await??;
+        Ok(())
+    }
+
+    /// Removes the pins of packages that the asset had earlier; the new one too, if it is not
+    /// wanted any more.
+    async fn let_go_of_earlier_forms(&self, is_wanted: bool) -> Result<(), TransferError> {
         let (store, root) = (self.means.store.clone(), self.wanted.root.cid());
+        let copy = holders::of_copy(&self.wanted.of)?;
         let removed = tokio::task::spawn_blocking(move || -> Result<(), DatabaseError> {
-            store.unpin(&parts, None)?;
             for pinned in store.pinned_roots(&copy)? {
                 if pinned != root || !is_wanted {
                     store.unpin(&copy, Some(&pinned))?;

@@ -21,7 +21,7 @@ use super::reconcile::reconcile;
 use super::schedule::Rate;
 use super::survey::Choices;
 use super::transfer::{Means, Transfer, TransferError};
-use super::{Pace, ReplicationSettings, Status};
+use super::{Pace, Replicas, ReplicationSettings, Status};
 use crate::notices::Herald;
 
 /// Without an event: views and copies elsewhere change what is wanted too.
@@ -53,6 +53,7 @@ pub(super) struct Worker {
     pub(super) means: Means,
     pub(super) settings: Arc<ReplicationSettings>,
     pub(super) herald: Herald,
+    pub(super) handle: Replicas,
     pub(super) pace: watch::Receiver<Pace>,
     /// Counts what asks for a new plan.
     pub(super) changes: watch::Receiver<u64>,
@@ -109,7 +110,7 @@ impl Worker {
 
     /// What the operator and the time of day allow.
     fn rate(&self, now: Timestamp) -> Rate {
-        match *self.pace.borrow() {
+        match self.handle.pace() {
             Pace::Paused => Rate::Paused,
             Pace::Scheduled => self.settings.schedule.rate(now),
         }
@@ -130,12 +131,8 @@ impl Worker {
         let event = tokio::select! {
             () = sleep(wait) => return,
             ended = self.running.join_next(), if !self.running.is_empty() => ended,
-            changed = self.changes.changed() => {
-                if changed.is_err() {
-                    std::future::pending::<()>().await;
-                }
-                None
-            }
+            // Their senders are in `handle`: they cannot be gone.
+            _ = self.changes.changed() => None,
             _ = self.pace.changed() => None,
         };
         match event {
@@ -278,7 +275,7 @@ impl Worker {
             planned_bytes,
             totals,
             running: self.transfers.len(),
-            pace: *self.pace.borrow(),
+            pace: self.handle.pace(),
             rate,
         });
         Ok(())

@@ -1,0 +1,13 @@
+//! Copies between whole nodes on loopback: taken, held, given up, told of.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod keeping;
+mod node;
+mod resuming;
+mod telling;
