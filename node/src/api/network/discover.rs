@@ -7,7 +7,7 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cidcast_announce::{MediaKind, Publisher, Rendition};
-use cidcast_catalog::{AnnouncedAsset, AnnouncedQuery, AssetOf, Feed, FeedOrigin, Replica};
+use cidcast_catalog::{AnnouncedAsset, AnnouncedQuery, AssetOf, Feed, FeedOrigin, Listing, Replica};
 use cidcast_types::{AssetId, PinState, RootCid};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -208,7 +208,9 @@ impl Api {
                 of.publisher, of.asset
             ))
         };
-        found.await?.ok_or_else(unknown)
+        let shown = found.await?;
+        let shown = shown.filter(|asset| asset.listing == Listing::Shown);
+        shown.ok_or_else(unknown)
     }
 
     /// What of an announced asset is on this node.
