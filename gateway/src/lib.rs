@@ -2,7 +2,8 @@
 //!
 //! [`router`] answers `/ipfs/{cid}/…` (files, directories, raw blocks), `/play/{asset or root
 //! CID}/…` (HLS playlists whose segments are immutable `/ipfs/{cid}` URLs, also while the asset is
-//! being transcoded) and `/embed/{asset or root CID}` (a player page). A request goes through
+//! being transcoded) and `/embed/{asset or root CID}` (a player page).
+//! `/feeds/{publisher}.rss` and `/oembed` tell other programs what there is. A request goes through
 //! route → resolve → respond: a route parses its target, `resolve` turns a root and names into
 //! content that the caller may see, `respond` makes the answer.
 //!
@@ -54,6 +55,7 @@ mod respond;
 mod route;
 mod settings;
 mod stream;
+mod syndication;
 mod views;
 
 pub use access::Access;
@@ -65,7 +67,7 @@ pub use views::Views;
 
 use cache::Cache;
 use observe::Observer;
-use play::{KnownPart, Playlist};
+use play::{Joined, KnownPart, Playlist};
 
 /// Packages of segments that are remembered: about 200 bytes each.
 const REMEMBERED_PARENTS: usize = 64 * 1024;
@@ -75,6 +77,10 @@ const REMEMBERED_PARTS: usize = 16 * 1024;
 
 /// Content types that are remembered, by CID: about 150 bytes each.
 const REMEMBERED_TYPES: usize = 32 * 1024;
+
+/// Memory for the lists of files that are sent as one, in bytes: 100 bytes a segment, so about a
+/// hundred hours of media.
+const REMEMBERED_JOINED_BYTES: usize = 8 << 20;
 
 /// What the router needs of the node.
 #[derive(Debug, Clone)]
@@ -128,6 +134,8 @@ struct Gateway {
     /// The package in whose playlist a segment was seen.
     parents: Cache<Cid, Cid>,
     playlists: Cache<(Cid, String), Playlist>,
+    /// The files of a rendition's folder.
+    joined: Cache<Cid, Joined>,
     /// Which packages are here in part.
     parts: Cache<Cid, KnownPart>,
 }
@@ -148,6 +156,7 @@ pub fn router(state: State) -> Router {
         types: Cache::new(REMEMBERED_TYPES),
         parents: Cache::new(REMEMBERED_PARENTS),
         playlists: Cache::new(settings.limits.playlist_cache_bytes),
+        joined: Cache::new(REMEMBERED_JOINED_BYTES),
         parts: Cache::new(REMEMBERED_PARTS),
         settings,
     });
@@ -157,6 +166,8 @@ pub fn router(state: State) -> Router {
         .route("/play/{*path}", get(route::play::get))
         .route("/embed/{subject}", get(route::embed::page))
         .route("/embed-assets/{*path}", get(route::embed::asset))
+        .route("/feeds/{file}", get(route::feeds::get))
+        .route("/oembed", get(route::oembed::get))
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .fallback(async || Problem::NoRoute)
         .with_state(gateway)

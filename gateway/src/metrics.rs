@@ -20,6 +20,8 @@ pub enum Route {
     play,
     /// `/embed/…` and its assets.
     embed,
+    /// `/feeds/…` and `/oembed`.
+    syndication,
     /// Anything else.
     other,
 }
@@ -32,6 +34,7 @@ impl Route {
             "ipfs" => Self::ipfs,
             "play" => Self::play,
             "embed" | "embed-assets" => Self::embed,
+            "feeds" | "oembed" => Self::syndication,
             _ => Self::other,
         }
     }

@@ -117,6 +117,31 @@ impl Gateway {
         }
     }
 
+    /// Whether `caller` may see every block of these files.
+    pub(crate) async fn admit_files(
+        &self,
+        view: &Blocks,
+        caller: &Caller,
+        files: Vec<Cid>,
+    ) -> Result<(), Problem> {
+        // A visit checks each block when it is read.
+        if caller.is_trusted() || view.is_visit() {
+            return Ok(());
+        }
+        let closed = self.ask(move |store| {
+            for file in files {
+                if !is_open(store, &file)? || file.codec() != RAW && !is_open_below(store, &file)? {
+                    return Ok(Some(file));
+                }
+            }
+            Ok(None)
+        });
+        match closed.await? {
+            Some(cid) => Err(Problem::NotHere { cid }),
+            None => Ok(()),
+        }
+    }
+
     async fn audience(&self, cid: &Cid) -> Result<Option<Audience>, Problem> {
         let wanted = *cid;
         self.ask(move |store| Ok(store.audience(&wanted)?)).await

@@ -7,6 +7,7 @@
 mod growing;
 mod packaged;
 mod partial;
+mod whole;
 
 use std::str::FromStr;
 
@@ -28,6 +29,7 @@ use crate::problem::{Problem, shortened};
 use crate::respond::{Content, Freshness, Representation, fingerprint};
 
 pub(crate) use partial::KnownPart;
+pub(crate) use whole::Joined;
 
 /// The media type of playlists (RFC 8216 §4).
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -106,7 +108,7 @@ impl Gateway {
     }
 
     /// An asset that `caller` may see.
-    async fn asset(&self, caller: &Caller, id: &AssetId) -> Result<Asset, Problem> {
+    pub(crate) async fn asset(&self, caller: &Caller, id: &AssetId) -> Result<Asset, Problem> {
         let found = self
             .in_time(self.catalog.get(id))
             .await?
@@ -164,7 +166,8 @@ fn is_here(uri: &str) -> bool {
     !uri.starts_with("//") && !head.contains(':') && !uri.contains('\\')
 }
 
-fn catalog_problem(error: &CatalogError) -> Problem {
+/// A database that cannot be read, as the client sees it.
+pub(crate) fn catalog_problem(error: &CatalogError) -> Problem {
     match error {
         CatalogError::Busy(_) | CatalogError::Closed => Problem::Busy,
         CatalogError::DiskFull(_)

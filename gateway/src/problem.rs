@@ -34,6 +34,30 @@ pub enum Problem {
         /// What was given, shortened.
         text: String,
     },
+    /// Not the key of a publisher.
+    #[error("`{text}` is not a publisher's key: it looks like k51…")]
+    BadPublisher {
+        /// What was given, shortened.
+        text: String,
+    },
+    /// Nothing of this publisher is known.
+    #[error("nothing of {publisher} is known on this node")]
+    UnknownPublisher {
+        /// Its key.
+        publisher: String,
+    },
+    /// Not a URL for which there is a player.
+    #[error("`{text}` is not the URL of a player or watch page of this node")]
+    BadUrl {
+        /// What was given, shortened.
+        text: String,
+    },
+    /// A form of answer that oEmbed has a status of its own for.
+    #[error("the format `{format}` is not offered: use json or xml")]
+    NotImplemented {
+        /// What was asked for, shortened.
+        format: String,
+    },
     /// The path cannot be read.
     #[error("the path cannot be read: {reason}")]
     BadPath {
@@ -159,6 +183,16 @@ impl Problem {
         match self {
             Self::BadCid { .. } => (S::BAD_REQUEST, "bad-cid", "Not a CID"),
             Self::BadSubject { .. } => (S::BAD_REQUEST, "bad-subject", "Not an asset id or CID"),
+            Self::BadPublisher { .. } => (S::BAD_REQUEST, "bad-publisher", "Not a publisher"),
+            Self::UnknownPublisher { .. } => {
+                (S::NOT_FOUND, "unknown-publisher", "Unknown publisher")
+            }
+            Self::BadUrl { .. } => (S::NOT_FOUND, "bad-url", "No player for this URL"),
+            Self::NotImplemented { .. } => (
+                S::NOT_IMPLEMENTED,
+                "not-implemented",
+                "Format not implemented",
+            ),
             Self::BadPath { .. } => (S::BAD_REQUEST, "bad-path", "Unreadable path"),
             Self::UnsupportedFormat { .. } => (
                 S::NOT_ACCEPTABLE,

@@ -17,6 +17,7 @@ use cidcast_types::Cid;
 use crate::Gateway;
 use crate::conditional::not_modified;
 use crate::openness::Openness;
+use crate::play::Joined;
 use crate::problem::Problem;
 use crate::range::{self, Selection};
 
@@ -64,6 +65,13 @@ pub(crate) enum Content {
         /// Where to read it.
         blocks: Blocks,
     },
+    /// Files one after another, read as they are sent.
+    Joined {
+        /// Each with its size.
+        parts: Joined,
+        /// Where to read them.
+        blocks: Blocks,
+    },
 }
 
 impl Content {
@@ -71,6 +79,7 @@ impl Content {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { bytes, .. } => *bytes,
+            Self::Joined { parts, .. } => parts.iter().map(|(_, bytes)| bytes).sum(),
         }
     }
 }
@@ -138,8 +147,9 @@ impl Gateway {
         );
         let body = match content {
             Content::Bytes(bytes) => Body::from(slice(&bytes, part)),
-            Content::File { .. } if part.is_empty() => Body::empty(),
+            Content::File { .. } | Content::Joined { .. } if part.is_empty() => Body::empty(),
             Content::File { cid, blocks, .. } => self.body(&blocks, &cid, part),
+            Content::Joined { parts, blocks } => self.joined_body(&blocks, &parts, part),
         };
         (status, headers, body).into_response()
     }

@@ -20,6 +20,9 @@ pub struct Settings {
     /// Host names (without port) that are answered beside loopback names when the reach is
     /// [`Reach::Loopback`]: the names under which a reverse proxy publishes this gateway.
     pub public_hosts: Vec<String>,
+    /// How the world reaches this gateway, without a trailing slash, for the absolute URLs in feeds
+    /// and oEmbed documents. `None`: by the `Host` that a request names, over HTTP.
+    pub public_url: Option<String>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -30,6 +33,7 @@ impl Settings {
         Self {
             reach,
             public_hosts: Vec::new(),
+            public_url: None,
             limits: Limits::default(),
         }
     }

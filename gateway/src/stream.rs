@@ -16,6 +16,7 @@ use futures::{Stream, StreamExt, stream};
 
 use crate::Gateway;
 use crate::metrics::Metrics;
+use crate::play::Joined;
 
 /// Why a body was cut off.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,27 @@ impl Gateway {
             deadline,
             self.metrics.clone(),
         ))
+    }
+
+    /// The bytes `range` of several files, one after another.
+    pub(crate) fn joined_body(&self, blocks: &Blocks, parts: &Joined, range: Range<u64>) -> Body {
+        let mut streams = Vec::new();
+        let mut begin = 0_u64;
+        for (cid, bytes) in parts.iter() {
+            let end = begin.saturating_add(*bytes);
+            let wanted = range.start.max(begin)..range.end.min(end);
+            if wanted.start < wanted.end {
+                streams.push((*cid, wanted.start - begin..wanted.end - begin));
+            }
+            begin = end;
+        }
+        let (blocks, metrics) = (blocks.clone(), self.metrics.clone());
+        let deadline = self.settings.limits.read_deadline;
+        let bodies = stream::iter(streams).map(move |(cid, range)| {
+            let file = read::stream(&blocks, &cid, Some(range));
+            guarded(Box::pin(file), cid, deadline, metrics.clone()).boxed()
+        });
+        Body::from_stream(bodies.flatten())
     }
 }
 

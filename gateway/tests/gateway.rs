@@ -37,5 +37,11 @@ mod show;
 #[path = "gateway/socket.rs"]
 mod socket;
 #[cfg(test)]
+#[path = "gateway/syndication.rs"]
+mod syndication;
+#[cfg(test)]
+#[path = "gateway/whole.rs"]
+mod whole;
+#[cfg(test)]
 #[path = "gateway/world.rs"]
 mod world;

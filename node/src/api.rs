@@ -23,6 +23,7 @@ mod limits;
 mod links;
 mod metrics;
 mod names;
+mod network;
 mod node;
 mod origin;
 mod peers;
@@ -33,6 +34,7 @@ mod store;
 mod tus;
 mod web;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,13 +43,15 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use axum::{Extension, Router};
+use cidcast_announce::MAX_BLOCK_LIST_BYTES;
 use cidcast_catalog::Catalog;
+use cidcast_discovery::Discovery;
 use cidcast_exchange::Exchange;
 use cidcast_ingest::Ingest;
 use cidcast_ipfs::Network;
 use cidcast_ipfs::names::Names;
 use cidcast_ipfs::swarm::SwarmHandle;
-use cidcast_runtime::Shutdown;
+use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
 use utoipa::OpenApi as _;
@@ -56,7 +60,9 @@ use utoipa_axum::routes;
 
 use crate::config::Scope;
 
-pub(crate) use asset_view::AssetView;
+use network::{blocks, deliveries, discover, feeds, follows, publisher, replicas, scores};
+
+pub(crate) use asset_view::{AssetAnnouncement, AssetView};
 pub(crate) use assets::AssetList;
 pub(crate) use door::Door;
 pub(crate) use fetch::FetchView;
@@ -64,6 +70,14 @@ pub(crate) use limits::InFlight;
 pub(crate) use links::Gateway;
 pub(crate) use metrics::Metrics;
 pub(crate) use names::{PublishRequest, PublishedView, ResolvedView};
+pub(crate) use network::blocks::{BlockListView, BlockLists, BlockRequest};
+pub(crate) use network::copies::{CopyView, OutgoingView};
+pub(crate) use network::discover::{AnnouncedList, AnnouncedView};
+pub(crate) use network::feeds::{FeedDetail, FeedList, FeedView};
+pub(crate) use network::follows::{FollowList, FollowPatch, FollowRequest, FollowView};
+pub(crate) use network::publisher::PublisherView;
+pub(crate) use network::replicas::{ReplicaList, ReplicaView, ReplicationView};
+pub(crate) use network::scores::ScoreView;
 pub(crate) use node::{NodeView, StoreView};
 pub(crate) use origin::Site;
 pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
@@ -81,6 +95,8 @@ pub(crate) struct Api {
     pub(crate) exchange: Exchange,
     pub(crate) network: Network,
     pub(crate) names: Names,
+    pub(crate) discovery: Arc<Discovery>,
+    pub(crate) clock: Clock,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
     pub(crate) shutdown: Shutdown,
@@ -100,6 +116,8 @@ pub(crate) struct Facts {
     pub(crate) max_upload_bytes: u64,
     /// Free bytes below which the node is not ready.
     pub(crate) min_free_bytes: u64,
+    /// Where the publisher's private key lies.
+    pub(crate) publisher_key_file: PathBuf,
 }
 
 /// Who and how many may call, and for how long.
@@ -166,6 +184,7 @@ fn open() -> OpenApiRouter<Shared> {
         .routes(routes!(description::show))
         .routes(routes!(tus::options))
         .routes(routes!(tus::options_of_one))
+        .routes(routes!(publisher::show))
 }
 
 fn readable() -> OpenApiRouter<Shared> {
@@ -181,6 +200,24 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(names::resolve))
         .routes(routes!(store::export))
         .routes(routes!(store::file))
+        .merge(network_readable())
+}
+
+/// What is known of publishers, peers and copies.
+fn network_readable() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(feeds::list))
+        .routes(routes!(feeds::show))
+        .routes(routes!(discover::list))
+        .routes(routes!(discover::show))
+        .routes(routes!(follows::list))
+        .routes(routes!(follows::followers))
+        .routes(routes!(blocks::list))
+        .routes(routes!(blocks::lists))
+        .routes(routes!(scores::show))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(replicas::list))
+        .routes(routes!(replicas::show))
 }
 
 fn writable() -> OpenApiRouter<Shared> {
@@ -189,6 +226,10 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::remove))
         .routes(routes!(assets::retry))
         .routes(routes!(assets::publish))
+        .routes(routes!(assets::retract))
+        .routes(routes!(publisher::edit))
+        .routes(routes!(discover::remove))
+        .routes(routes!(replicas::remove))
         .routes(routes!(names::publish))
         .routes(routes!(fetch::fetch))
         .routes(routes!(tus::status))
@@ -212,6 +253,31 @@ fn connections() -> OpenApiRouter<Shared> {
         .routes(routes!(peers::connect))
         .routes(routes!(peers::disconnect))
         .routes(routes!(peers::ping))
+        .merge(relations())
+}
+
+/// Whom this node has to do with, and what it gives room to.
+fn relations() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(follows::add))
+        .routes(routes!(follows::edit))
+        .routes(routes!(follows::accept))
+        .routes(routes!(follows::remove))
+        .routes(routes!(blocks::add))
+        .routes(routes!(blocks::remove))
+        .routes(routes!(blocks::export))
+        .routes(routes!(blocks::remove_list))
+        .routes(routes!(scores::reset))
+        .routes(routes!(replicas::pause))
+        .routes(routes!(replicas::resume))
+        .merge(block_list_bodies())
+}
+
+/// A block list is larger than any JSON body.
+fn block_list_bodies() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(blocks::import))
+        .layer(DefaultBodyLimit::max(MAX_BLOCK_LIST_BYTES))
 }
 
 /// Long work over the whole store.

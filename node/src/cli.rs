@@ -10,11 +10,15 @@ mod client;
 mod configuration;
 mod doctor;
 mod failure;
+mod feed;
 mod fetch;
+mod key;
 mod name;
 mod output;
+mod passphrase;
 mod peer;
 mod pin;
+mod replica;
 mod run;
 mod store;
 mod store_direct;
@@ -91,6 +95,9 @@ async fn with_client(context: &Context, command: Command) -> Result<ExitCode, Fa
         Command::Name(command) => name::run(context, command).await,
         Command::Store(command) => store::run(context, command).await,
         Command::Peer(command) => peer::run(context, command).await,
+        Command::Feed(command) => feed::run(context, command).await,
+        Command::Key(command) => key::run(context, command).await,
+        Command::Replica(command) => replica::run(context, command).await,
         Command::Doctor => doctor::run(context).await,
         Command::Serve(_)
         | Command::Completions { .. }

@@ -7,6 +7,7 @@
 mod check;
 mod discovery;
 mod load;
+mod replication;
 mod sources;
 mod units;
 
@@ -18,8 +19,9 @@ use cidcast_media::plan::LadderSettings;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{check, dns_server};
-pub(crate) use discovery::Discovery;
+pub(crate) use discovery::{Discovery, Followers, Mode, Refused};
 pub(crate) use load::{ConfigError, from_environment, from_text};
+pub(crate) use replication::Replication;
 pub(crate) use sources::{DataDir, DataDirError, FirstRun, Locations, read, read_file};
 pub(crate) use units::{ByteSize, Span, Switch};
 
@@ -35,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) swarm: Swarm,
     pub(crate) network: Network,
     pub(crate) discovery: Discovery,
+    pub(crate) replication: Replication,
     pub(crate) upload: Upload,
     pub(crate) transcode: Transcode,
     pub(crate) ingest: Ingest,

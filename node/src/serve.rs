@@ -1,8 +1,8 @@
 //! One running node: everything is started here, in order, and stopped in the opposite order.
 //!
 //! Start: data directory and its lock → catalog → store → tools → sockets bound → exchange and swarm →
-//! ingest → discovery → listeners answer → `run.json`. Stop: no new requests → workers drained →
-//! discovery stopped → exchange and swarm closed → catalog and store closed; each step has a deadline.
+//! ingest → discovery → listeners answer → `run.json`. Stop: no new requests → workers drained → discovery → exchange and
+//! swarm closed → catalog and store closed; each step has a deadline.
 
 mod discovery;
 mod listener;
@@ -17,6 +17,7 @@ mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cidcast_catalog::Catalog;
 use cidcast_discovery::Discovery;
@@ -27,6 +28,7 @@ use cidcast_store::Store;
 
 use crate::config::DataDir;
 
+pub(crate) use lock::NodeLock;
 pub(crate) use open_files::{open_files_needed, raise_open_files};
 pub(crate) use run_file::RunFile;
 pub(crate) use settings::tool_settings;
@@ -39,14 +41,14 @@ pub(crate) struct Running {
     catalog: Catalog,
     store: Store,
     swarm: Swarm,
-    discovery: Discovery,
+    discovery: Arc<Discovery>,
     exchange_tasks: Shutdown,
     ingest: Ingest,
     /// The listeners, their connections and event streams.
     intake: Shutdown,
     data_dir: DataDir,
     /// Held until the process has stopped.
-    lock: lock::NodeLock,
+    lock: NodeLock,
     addresses: Addresses,
 }
 

@@ -158,3 +158,80 @@ fn a_wrong_configuration_is_refused_before_anything_begins() {
         assert!(!dir.exists(), "{text}: a data directory was made");
     }
 }
+
+#[tokio::test]
+async fn a_publisher_s_key_moves_to_another_directory_encrypted() {
+    let stage = Stage::new();
+    let (here, there) = (stage.data_dir("here"), stage.data_dir("there"));
+    let (file, passphrase) = (stage.path().join("key.pem"), stage.path().join("passphrase"));
+    std::fs::write(&passphrase, "correct horse battery\n").unwrap();
+    let (file, passphrase) = (file.to_str().unwrap(), passphrase.to_str().unwrap());
+    let with = |command: &[&'static str]| -> Vec<String> {
+        let options = [file, "--passphrase-file", passphrase];
+        let all = command.iter().copied().chain(options);
+        all.map(str::to_owned).collect()
+    };
+    let run = |dir: &Path, arguments: &[String]| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        ok(dir, &arguments)
+    };
+    let shown = ok(&here, &["key", "show"]);
+    let publisher = shown["publisher"].as_str().unwrap();
+    assert!(publisher.starts_with("k51"), "{shown}");
+    assert_eq!(run(&here, &with(&["key", "export", "-o"]))["publisher"], publisher);
+    let exported = std::fs::read_to_string(file).unwrap();
+    assert!(exported.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+
+    assert_eq!(run(&there, &with(&["key", "import"]))["publisher"], publisher);
+    assert_eq!(ok(&there, &["key", "show"])["publisher"], publisher);
+    // Another key that is there is not replaced unasked, nor that of a running node.
+    let other = stage.data_dir("other");
+    ok(&other, &["key", "show"]);
+    let import = ["key", "import", file, "--passphrase-file", passphrase];
+    let kept = refused(&other, &import, 2);
+    assert!(kept.err.contains("export it first"), "{kept:?}");
+    let node = stage.node_named("there", "").await;
+    let running = refused(node.data_dir(), &import, 1);
+    assert!(running.err.contains("stop it first"), "{running:?}");
+    let own = ok(node.data_dir(), &["feed", "show"]);
+    assert_eq!(own["publisher"], publisher);
+    std::fs::write(passphrase, "wrong horse battery\n").unwrap();
+    let wrong = refused(&other, &[import.as_slice(), &["--yes"]].concat(), 2);
+    assert!(wrong.err.contains("passphrase"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn whom_to_follow_and_block_is_said_on_the_command_line() {
+    let stage = Stage::new();
+    let node = stage.node("").await;
+    let dir = node.data_dir();
+    let other = ok(&stage.data_dir("other"), &["key", "show"]);
+    let other = other["publisher"].as_str().unwrap();
+    let follow = ok(dir, &["feed", "follow", other, "--replicate", "newest:2"]);
+    assert_eq!(follow["replicate"], "newest:2");
+    let again = ok(dir, &["feed", "follow", other, "--strategy", "rare"]);
+    assert_eq!(
+        (&again["id"], &again["replicate"], &again["strategy"]),
+        (&follow["id"], &json!("newest:2"), &json!("rare"))
+    );
+    assert_eq!(ok(dir, &["feed", "ls"])["follows"][0]["publisher"], other);
+    ok(dir, &["feed", "block", other, "--reason", "spam"]);
+    let list = stage.path().join("list");
+    let list = list.to_str().unwrap();
+    let written = cli(dir, &["feed", "blocklist", "export", "-o", list]).unwrap();
+    assert_eq!(written.code, Some(0), "{written:?}");
+    ok(dir, &["feed", "unblock", other]);
+    refused(dir, &["feed", "unblock", other], 4);
+    ok(dir, &["feed", "unfollow", other]);
+    refused(dir, &["feed", "unfollow", other], 4);
+    let own = ok(dir, &["feed", "profile", "--name", "Meadow"]);
+    assert_eq!((&own["name"], &own["seq"]), (&json!("Meadow"), &json!(0)));
+    assert_eq!(ok(dir, &["feed", "search", "rabbit"])["items"], json!([]));
+    assert_eq!(ok(dir, &["replica", "pause"])["paused"], true);
+    assert_eq!(ok(dir, &["replica", "ls"])["incoming"], json!([]));
+    assert!(ok(dir, &["peer", "ls"])["items"].is_array());
+
+    let reader = stage.node_named("reader", "").await;
+    let imported = ok(reader.data_dir(), &["feed", "blocklist", "import", list]);
+    assert_eq!(imported["entries"], 1);
+}

@@ -14,6 +14,7 @@ mod ledger;
 mod metrics;
 mod own;
 mod pace;
+mod reasons;
 mod settings;
 mod sync;
 mod travel;
@@ -27,6 +28,7 @@ use cidcast_ipfs::gossip::{self, JoinError};
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::{Clock, Shutdown, random_u128};
 use cidcast_store::Store;
+use cidcast_types::AssetId;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::trust::Trust;
@@ -198,6 +200,11 @@ impl Feeds {
     pub fn changed(&self) {
         // A full queue wakes the task anyway.
         let _ = self.commands.try_send(Command::Reconcile);
+    }
+
+    /// Why an asset is about to be retracted, for the announcement that will say so.
+    pub fn retract_because(&self, asset: &AssetId, reason: &str) {
+        self.ledger.reasons().say(asset, reason);
     }
 
     /// Whom is followed has changed, or the operator has no patience: everybody is asked again.

@@ -12,6 +12,7 @@ use cidcast_media::{hls, layout};
 use cidcast_types::{Cid, RenditionName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::whole::Whole;
 use super::{Playlist, partial};
 use crate::Gateway;
 use crate::access::Caller;
@@ -52,6 +53,9 @@ impl Gateway {
                 }
             };
             return self.send_playlist(request, caller, playlist, freshness, openness);
+        }
+        if let Some(whole) = Whole::asked_for(path) {
+            return self.whole(request, caller, root, &whole, freshness).await;
         }
         let resolved = self.resolve(caller, root, &path.names).await?;
         if matches!(resolved.node.kind, Kind::Directory { .. }) {

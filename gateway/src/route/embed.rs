@@ -1,7 +1,7 @@
 //! `/embed/{asset or root CID}`: a page with nothing but the player, to be framed by others.
 //!
-//! The page is the same for every subject; its script reads the subject from its address and asks
-//! `/play/…`, so the page itself reveals nothing.
+//! The page is the same for every subject but for the address of its oEmbed document; its script
+//! reads the subject from its own address and asks `/play/…`, so the page itself reveals nothing.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,6 +18,10 @@ use crate::openness::Openness;
 use crate::play::Subject;
 use crate::problem::Problem;
 use crate::respond::{Content, Freshness, Representation};
+use crate::syndication::Links;
+
+/// The page in the built web app.
+const PAGE: &str = "embed.html";
 
 /// Everything from here, nothing from elsewhere, and any page may frame it. hls.js plays through
 /// `blob:` URLs and transmuxes in a worker made from one.
@@ -34,6 +38,8 @@ pub(crate) async fn page(
 ) -> Result<Response, Problem> {
     let path = ContentPath::parse(request.uri.path(), "/embed/", 1)?;
     path.subject.parse::<Subject>()?;
+    let links = gateway.links(&request);
+    let tags = ["json", "xml"].map(|format| discovery(&links, &path.subject, format));
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     // The address may carry a token, which is nobody else's business.
@@ -41,7 +47,18 @@ pub(crate) async fn page(
         header::REFERRER_POLICY,
         HeaderValue::from_static("same-origin"),
     );
-    gateway.site_file(&request, "embed.html", Freshness::Revalidate, headers)
+    gateway.page_with(&request, &tags.concat(), headers)
+}
+
+/// The tag by which programs find the oEmbed document of a page.
+fn discovery(links: &Links, subject: &str, format: &str) -> String {
+    let href = links.oembed(subject, format);
+    let media = match format {
+        "xml" => "text/xml+oembed",
+        _ => "application/json+oembed",
+    };
+    let href = quick_xml::escape::escape(href);
+    format!("<link rel=\"alternate\" type=\"{media}\" href=\"{href}\" />\n")
 }
 
 /// What the page loads, from the folder `assets` of the built web app: names of files there hold a
@@ -64,6 +81,27 @@ pub(crate) async fn asset(
 }
 
 impl Gateway {
+    /// The player page with more in its head.
+    fn page_with(
+        &self,
+        request: &Parts,
+        tags: &str,
+        headers: HeaderMap,
+    ) -> Result<Response, Problem> {
+        let (page, content_type) = (self.site.get)(PAGE).ok_or(Problem::NoRoute)?;
+        let page = String::from_utf8_lossy(&page);
+        let content = Bytes::from(page.replacen("</head>", &format!("{tags}</head>"), 1));
+        let representation = Representation {
+            etag: crate::respond::fingerprint(&content),
+            content_type: HeaderValue::from_static(content_type),
+            freshness: Freshness::Revalidate,
+            openness: Openness::Open,
+            content: Content::Bytes(content),
+            headers,
+        };
+        Ok(self.answer(request, representation))
+    }
+
     fn site_file(
         &self,
         request: &Parts,

@@ -11,10 +11,8 @@ async fn the_player_page_may_be_framed_and_loads_nothing_from_elsewhere() {
     let root = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354";
     for subject in [ASSET, root] {
         let answer = get(format!("/embed/{subject}")).send(&router).await;
-        assert_eq!(
-            (answer.status, answer.text()),
-            (200, "<!doctype html>player")
-        );
+        assert_eq!(answer.status, 200);
+        assert!(answer.text().starts_with("<!doctype html>") && answer.text().ends_with("player"));
         assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
         let policy = answer.header("content-security-policy");
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors *"));

@@ -103,7 +103,7 @@ impl World {
 fn site(path: &str) -> Option<(Cow<'static, [u8]>, &'static str)> {
     match path {
         "embed.html" => Some((
-            Cow::Borrowed(b"<!doctype html>player"),
+            Cow::Borrowed(b"<!doctype html><head></head>player"),
             "text/html; charset=utf-8",
         )),
         "assets/player-1a2b.js" => Some((Cow::Borrowed(b"play()"), "text/javascript")),

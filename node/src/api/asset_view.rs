@@ -1,13 +1,15 @@
 //! An asset as the API shows it. The shape is stable from the first release.
 
-use cidcast_catalog::{Asset, Failure, Permanence};
+use cidcast_catalog::{Asset, AssetOf, Failure, Permanence};
 use cidcast_media::plan::Plan;
-use cidcast_types::AssetState;
+use cidcast_types::{AssetState, Visibility};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Api;
 use super::links::Links;
-use super::problem::type_of;
+use super::network::copies::CopyView;
+use super::problem::{Problem, type_of};
 
 /// One title: a source, its renditions, its metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -48,6 +50,34 @@ pub(crate) struct AssetView {
     pub(crate) created_at: u64,
     /// Milliseconds since the Unix epoch.
     pub(crate) updated_at: u64,
+    /// Where it stands with the feed of this node's publisher. Null in lists, and for what was
+    /// never announced.
+    pub(crate) announcement: Option<AssetAnnouncement>,
+    /// How often it was watched, here and on nodes that say so; 0 in lists.
+    pub(crate) views: u64,
+}
+
+/// An asset and its announcement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AssetAnnouncement {
+    /// This node's publisher, `k51…`.
+    pub(crate) publisher: String,
+    /// What it calls itself; may be empty.
+    pub(crate) publisher_name: String,
+    /// announced, waiting or retracted.
+    pub(crate) state: String,
+    /// Number of the announcement that says so.
+    pub(crate) seq: Option<u64>,
+    /// Its signed block.
+    pub(crate) cid: Option<String>,
+    /// When it was made.
+    pub(crate) at: Option<u64>,
+    /// After a retraction: what was told to everyone.
+    pub(crate) reason: Option<String>,
+    /// Nodes that hold a copy now.
+    pub(crate) copies: u64,
+    /// Who holds a copy, held one when it was retracted, or acknowledged that.
+    pub(crate) holders: Vec<CopyView>,
 }
 
 /// Why a job stopped.
@@ -130,7 +160,72 @@ impl AssetView {
             bytes: asset.package_bytes,
             created_at: asset.created_at.as_millis(),
             updated_at: asset.updated_at.as_millis(),
+            announcement: None,
+            views: 0,
         }
+    }
+}
+
+impl Api {
+    /// The asset with its announcement and views.
+    pub(crate) async fn asset_view(
+        &self,
+        asset: &Asset,
+        links: &Links,
+    ) -> Result<AssetView, Problem> {
+        let of = AssetOf {
+            publisher: self.own_publisher(),
+            asset: asset.id,
+        };
+        let views = self.catalog.view_totals(&of).await?;
+        Ok(AssetView {
+            announcement: self.announcement(asset, &of).await?,
+            views: views.here.saturating_add(views.elsewhere),
+            ..AssetView::new(asset, links)
+        })
+    }
+
+    async fn announcement(
+        &self,
+        asset: &Asset,
+        of: &AssetOf,
+    ) -> Result<Option<AssetAnnouncement>, Problem> {
+        let announced = self.catalog.announced_asset(&of.publisher, &of.asset);
+        let tombstone = self.catalog.tombstone(of);
+        let (state, seq, at, reason) = match (announced.await?, tombstone.await?) {
+            (Some(found), _) => ("announced", Some(found.seq), Some(found.at), None),
+            _ if asset.visibility == Visibility::Public => ("waiting", None, None, None),
+            (None, Some(gone)) => (
+                "retracted",
+                Some(gone.seq),
+                Some(gone.at),
+                Some(gone.reason),
+            ),
+            (None, None) => return Ok(None),
+        };
+        let holders = self.holders(of).await?;
+        let held = holders.iter().filter(|copy| copy.state == "held").count();
+        let feed = self.catalog.feed(&of.publisher).await?;
+        let kept = match seq {
+            Some(seq) => {
+                self.catalog
+                    .kept_announcements(&of.publisher, seq, 1)
+                    .await?
+            }
+            None => Vec::new(),
+        };
+        let kept = kept.into_iter().find(|kept| Some(kept.seq) == seq);
+        Ok(Some(AssetAnnouncement {
+            publisher: of.publisher.to_string(),
+            publisher_name: feed.map(|feed| feed.profile.name).unwrap_or_default(),
+            state: state.to_owned(),
+            seq,
+            cid: kept.map(|kept| kept.cid.to_string()),
+            at: at.map(|at| at.as_millis()),
+            reason,
+            copies: held as u64,
+            holders,
+        }))
     }
 }
 

@@ -105,7 +105,8 @@ pub(crate) async fn show(
     links: Links,
     Id(id): Id<AssetId>,
 ) -> Result<Answer<AssetView>, Problem> {
-    Ok(Answer(AssetView::new(&api.asset(&id).await?, &links)))
+    let asset = api.asset(&id).await?;
+    Ok(Answer(api.asset_view(&asset, &links).await?))
 }
 
 /// Changes title, description, tags or visibility.
@@ -133,7 +134,8 @@ pub(crate) async fn edit(
         visibility,
     };
     let asset = api.ingest.edit(&id, patch).await?;
-    Ok(Answer(AssetView::new(&asset, &links)))
+    api.discovery.feeds().changed();
+    Ok(Answer(api.asset_view(&asset, &links).await?))
 }
 
 /// Makes an asset public.
@@ -150,7 +152,44 @@ pub(crate) async fn publish(
         ..Patch::default()
     };
     let asset = api.ingest.edit(&id, patch).await?;
-    Ok(Answer(AssetView::new(&asset, &links)))
+    api.discovery.feeds().changed();
+    Ok(Answer(api.asset_view(&asset, &links).await?))
+}
+
+/// Why something is retracted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RetractRequest {
+    /// Told to everyone; may be empty.
+    reason: String,
+}
+
+/// Takes back an announcement: the asset becomes private, nodes that index or hold it are asked to
+/// drop it, and the asset shows who did.
+#[utoipa::path(post, path = "/api/v1/assets/{id}/retract", tag = "assets",
+    operation_id = "retract_asset", params(("id" = String, Path)), request_body = RetractRequest,
+    responses((status = 200, body = AssetView), (status = 404, body = Document),
+        (status = 409, description = "It is not public", body = Document)))]
+pub(crate) async fn retract(
+    State(api): State<Shared>,
+    links: Links,
+    Id(id): Id<AssetId>,
+    Json(request): Json<RetractRequest>,
+) -> Result<Answer<AssetView>, Problem> {
+    if api.asset(&id).await?.visibility != Visibility::Public {
+        return Err(Problem::conflict(
+            "not-public",
+            "it is not public, so there is nothing to retract",
+        ));
+    }
+    api.discovery.feeds().retract_because(&id, &request.reason);
+    let patch = Patch {
+        visibility: Some(Visibility::Private),
+        ..Patch::default()
+    };
+    let asset = api.ingest.edit(&id, patch).await?;
+    api.discovery.feeds().changed();
+    Ok(Answer(api.asset_view(&asset, &links).await?))
 }
 
 /// Puts a failed asset back into the queue.
@@ -164,7 +203,8 @@ pub(crate) async fn retry(
     Id(id): Id<AssetId>,
 ) -> Result<Answer<AssetView>, Problem> {
     api.ingest.retry(&id).await?;
-    Ok(Answer(AssetView::new(&api.asset(&id).await?, &links)))
+    let asset = api.asset(&id).await?;
+    Ok(Answer(api.asset_view(&asset, &links).await?))
 }
 
 /// Deletes an asset in any state, with its blocks and files.

@@ -2,7 +2,9 @@
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
-use cidcast_catalog::{CatalogError, ChangeError};
+use cidcast_catalog::{BlockedError, CatalogError, ChangeError, FollowError};
+use cidcast_discovery::feeds::OwnError;
+use cidcast_discovery::trust::{BlockError, ListError};
 use cidcast_ingest::{AboutError, EditError, RemoveError, RetryError, UploadError};
 use cidcast_ipfs::swarm::{ConnectError, DisconnectError, PingError};
 
@@ -127,6 +129,66 @@ impl From<PingError> for Problem {
             PingError::NotConnected { .. } => Self::not_found(error),
             PingError::NoStream { .. } | PingError::Broken { .. } => unreachable(error.to_string()),
             PingError::Slow { .. } => unanswered(error.to_string()),
+        }
+    }
+}
+
+impl From<FollowError> for Problem {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::NoSuchFollow(_) => Self::not_found(error),
+            FollowError::Already { .. } => Self::conflict("already-followed", error),
+            FollowError::NothingOffered(_) => Self::conflict("nothing-offered", error),
+            FollowError::Full => Self::conflict("full", error),
+            FollowError::Catalog(catalog) => catalog.into(),
+        }
+    }
+}
+
+impl From<BlockedError> for Problem {
+    fn from(error: BlockedError) -> Self {
+        match error {
+            BlockedError::NoSuchList(_) => Self::not_found(error),
+            BlockedError::Older { .. } => Self::conflict("older", error),
+            BlockedError::Full | BlockedError::TooManyLists => Self::conflict("full", error),
+            BlockedError::Catalog(catalog) => catalog.into(),
+        }
+    }
+}
+
+impl From<BlockError> for Problem {
+    fn from(error: BlockError) -> Self {
+        match error {
+            BlockError::Oneself(_) | BlockError::OwnPublisher(_) => {
+                Self::conflict("oneself", error)
+            }
+            BlockError::Rows(rows) => rows.into(),
+            BlockError::Catalog(catalog) => catalog.into(),
+        }
+    }
+}
+
+impl From<ListError> for Problem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Sign(_) | ListError::Verify(_) | ListError::OtherAuthor { .. } => {
+                Self::invalid(error)
+            }
+            ListError::Nobody { .. } => Self::not_found(error),
+            ListError::Rows(rows) => rows.into(),
+            ListError::Catalog(catalog) => catalog.into(),
+        }
+    }
+}
+
+impl From<OwnError> for Problem {
+    fn from(error: OwnError) -> Self {
+        match error {
+            OwnError::NotReady(_) => Self::conflict("not-ready", error),
+            OwnError::Off => Self::conflict("off", error),
+            OwnError::Sign(_) => Self::invalid(error),
+            OwnError::Catalog(catalog) => catalog.into(),
+            other => Self::internal(&other),
         }
     }
 }

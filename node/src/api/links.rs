@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use cidcast_announce::Publisher;
 use cidcast_types::{AssetId, RootCid};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::origin::named_host;
 
@@ -52,6 +54,36 @@ impl Links {
     /// A page with a player, for an `<iframe>`.
     pub(crate) fn embed(&self, id: &AssetId) -> String {
         format!("{}/embed/{id}", self.base)
+    }
+
+    /// The playlist of a package, whoever published it.
+    pub(crate) fn play_package(&self, root: &RootCid) -> String {
+        format!("{}/play/{root}/master.m3u8", self.base)
+    }
+
+    /// A page with a player for a package.
+    pub(crate) fn embed_package(&self, root: &RootCid) -> String {
+        format!("{}/embed/{root}", self.base)
+    }
+
+    /// A file of a package, by its path inside.
+    pub(crate) fn file(&self, root: &RootCid, path: &str) -> String {
+        format!("{}/ipfs/{root}/{path}", self.base)
+    }
+
+    /// What a publisher announces, as an RSS feed.
+    pub(crate) fn rss(&self, publisher: &Publisher) -> String {
+        format!("{}/feeds/{publisher}.rss", self.base)
+    }
+
+    /// Tags of a page's head that name the oEmbed documents of `url`.
+    pub(crate) fn oembed_tags(&self, url: &str) -> String {
+        let url = utf8_percent_encode(url, NON_ALPHANUMERIC);
+        let tag = |format: &str, media: &str| {
+            let href = format!("{}/oembed?url={url}&amp;format={format}", self.base);
+            format!("<link rel=\"alternate\" type=\"{media}\" href=\"{href}\" />")
+        };
+        tag("json", "application/json+oembed") + &tag("xml", "text/xml+oembed")
     }
 
     /// The package's directory.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::{Id, Json};
+use super::network::scores::ScoreView;
 use super::problem::Problem;
 use super::{Api, Shared};
 
@@ -25,10 +26,10 @@ const PING: Duration = Duration::from_secs(5);
 /// How long all pings of one request may take, for the same reason as above.
 const PINGS: Duration = Duration::from_secs(25);
 
-/// Connected peers.
+/// Connected peers, and those that are not but have earned or lost something.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct PeerList {
-    /// Longest connected first.
+    /// Longest connected first; then those that are not connected.
     pub(crate) items: Vec<PeerView>,
 }
 
@@ -48,6 +49,8 @@ pub(crate) struct PeerView {
     pub(crate) rtt_ms: Option<f64>,
     /// Blocks exchanged with it; null if it does not exchange blocks.
     pub(crate) exchange: Option<TrafficView>,
+    /// What it has earned by what it delivered; null for what can be no cidcast node.
+    pub(crate) score: Option<ScoreView>,
 }
 
 /// One connection with a peer.
@@ -121,16 +124,26 @@ pub(crate) struct PingTimes {
     pub(crate) rtts_ms: Vec<f64>,
 }
 
-/// Lists connected peers.
+/// Lists connected peers and all that have a score.
 #[utoipa::path(get, path = "/api/v1/peers", tag = "peers", operation_id = "list_peers",
     responses((status = 200, body = PeerList)))]
-pub(crate) async fn list(State(api): State<Shared>) -> Answer<PeerList> {
+pub(crate) async fn list(State(api): State<Shared>) -> Result<Answer<PeerList>, Problem> {
     let traffic = api.traffic();
     let peers = api.swarm.peers();
-    let views = peers.iter().map(|peer| PeerView::new(peer, &traffic));
-    Answer(PeerList {
-        items: views.collect(),
-    })
+    let ids: Vec<String> = peers.iter().map(|peer| peer.id.to_string()).collect();
+    let mut scores = api.peer_scores(&ids).await?;
+    let mut items: Vec<PeerView> = peers
+        .iter()
+        .map(|peer| {
+            let score = scores.remove(&peer.id.to_string());
+            PeerView {
+                score,
+                ..PeerView::new(peer, &traffic)
+            }
+        })
+        .collect();
+    items.extend(scores.into_iter().map(PeerView::absent));
+    Ok(Answer(PeerList { items }))
 }
 
 /// Connects to a peer, and stays connected until told otherwise.
@@ -209,6 +222,20 @@ impl PeerView {
             protocols: peer.protocols.clone(),
             rtt_ms: peer.rtt.map(milliseconds),
             exchange: traffic.get(&peer.id).map(TrafficView::new),
+            score: None,
+        }
+    }
+
+    /// A peer that is known by its score only.
+    fn absent((id, score): (String, ScoreView)) -> Self {
+        Self {
+            id,
+            connections: Vec::new(),
+            agent: None,
+            protocols: Vec::new(),
+            rtt_ms: None,
+            exchange: None,
+            score: Some(score),
         }
     }
 }

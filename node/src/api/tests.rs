@@ -3,6 +3,7 @@
 mod access;
 mod assets;
 mod description;
+mod network;
 mod peers;
 mod site;
 mod sources;
@@ -18,7 +19,14 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
+use cidcast_announce::NodeKey;
 use cidcast_catalog::Catalog;
+use cidcast_discovery::feeds::FeedSettings;
+use cidcast_discovery::follow::FollowersRule;
+use cidcast_discovery::replication::ReplicationSettings;
+use cidcast_discovery::trust::TrustSettings;
+use cidcast_discovery::views::TakeViews;
+use cidcast_discovery::{Discovery, DiscoveryArgs};
 use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
 use cidcast_ipfs::Blocks;
@@ -32,10 +40,11 @@ use cidcast_transcode::{ProbeLimits, ToolSettings, Tools};
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
 use super::{Api, Door, Facts, Gateway, InFlight, Metrics, Rules, Site};
-use crate::config::Token;
+use crate::config::{Scope, Token};
 
 /// The largest source that the test node takes.
 const MAX_SOURCE: u64 = 1 << 20;
@@ -44,11 +53,22 @@ const MAX_SOURCE: u64 = 1 << 20;
 static TOOLS: LazyLock<Tools> =
     LazyLock::new(|| Tools::locate(&ToolSettings::default()).expect("the tests need ffmpeg"));
 
+/// A token that is configured.
+fn token(text: &str, scope: Scope) -> Token {
+    let sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes()));
+    Token {
+        name: text.to_owned(),
+        sha256,
+        scopes: vec![scope],
+    }
+}
+
 /// A node without sockets.
 struct TestNode {
     router: Router,
     shutdown: Shutdown,
     ingest: Ingest,
+    catalog: Catalog,
     swarm: Swarm,
     _dir: tempfile::TempDir,
 }
@@ -135,24 +155,34 @@ impl TestNode {
         let network = network.await.unwrap();
         let names = NameSettings::new(dir.path().join("names"));
         let names = Names::start(network.clone(), names, &shutdown).unwrap();
+        let discovery = discovery(
+            dir.path(),
+            (&catalog, &store, &swarm),
+            (&network, &names),
+            &mut registry,
+        );
+        let discovery = Discovery::start(discovery, &shutdown).await.unwrap();
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
             ingest: ingest.clone(),
-            catalog,
+            catalog: catalog.clone(),
             store,
             swarm: swarm.handle(),
             exchange,
             network,
             names,
+            discovery: Arc::new(discovery),
+            clock: Clock::System,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
             shutdown: shutdown.clone(),
-            facts: facts(),
+            facts: facts(dir.path()),
         };
         Self {
             router: super::router(Arc::new(api), rules),
             shutdown,
             ingest,
+            catalog,
             swarm,
             _dir: dir,
         }
@@ -212,6 +242,32 @@ impl TestNode {
     }
 }
 
+fn discovery(
+    dir: &Path,
+    (catalog, store, swarm): (&Catalog, &Store, &Swarm),
+    (network, names): (&Network, &Names),
+    registry: &mut Registry,
+) -> DiscoveryArgs {
+    DiscoveryArgs {
+        catalog: catalog.clone(),
+        store: store.clone(),
+        swarm: swarm.handle(),
+        clock: Clock::System,
+        key_file: dir.join("publisher.key"),
+        metrics: cidcast_discovery::feeds::Metrics::register(registry),
+        feeds: FeedSettings::default(),
+        network: network.clone(),
+        names: names.clone(),
+        blocks: Blocks::new(store.clone()),
+        node_key: Arc::new(NodeKey::from_seed([9; 32])),
+        bootstrap: Vec::new(),
+        trust: TrustSettings::default(),
+        followers: FollowersRule::default(),
+        replication: ReplicationSettings::default(),
+        watched: TakeViews::new(Vec::new),
+    }
+}
+
 fn ingest_settings(dir: &Path) -> IngestSettings {
     IngestSettings {
         data_dir: dir.to_owned(),
@@ -244,12 +300,13 @@ fn rules(tokens: &[Token], metrics: Metrics) -> Rules {
     }
 }
 
-fn facts() -> Facts {
+fn facts(dir: &Path) -> Facts {
     Facts {
         peer_id: "12D3KooWtest".to_owned(),
         swarm: vec!["/ip4/127.0.0.1/tcp/4747/p2p/12D3KooWtest".to_owned()],
         encoder: "ffmpeg test".to_owned(),
         max_upload_bytes: MAX_SOURCE,
         min_free_bytes: 0,
+        publisher_key_file: dir.join("publisher.key"),
     }
 }

@@ -7,7 +7,9 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use cidcast_types::AssetId;
 use rust_embed::RustEmbed;
+use sha2::{Digest as _, Sha256};
 
 use super::links::Links;
 use super::problem::Problem;
@@ -61,10 +63,39 @@ pub(crate) async fn get(links: Links, request: Request) -> Response {
             .next()
             .is_some_and(|name| name.contains('.'));
     match Files::get(PAGE) {
-        Some(page) if !looks_like_file || path == PAGE => respond(PAGE, page, &request, &links),
+        Some(page) if !looks_like_file || path == PAGE => {
+            let page = rust_embed::EmbeddedFile {
+                data: with_discovery(page.data, path, &request, &links),
+                ..page
+            };
+            respond(PAGE, page, &request, &links)
+        }
         _ => Problem::not_found(format!("the web app has no file /{path}: reload the page"))
             .into_response(),
     }
+}
+
+/// The page with links to the oEmbed document of the video that its address shows, for programs
+/// that do not run scripts. They are the same for everyone, whether there is such a video or not.
+fn with_discovery(
+    page: Cow<'static, [u8]>,
+    path: &str,
+    request: &Request,
+    links: &Links,
+) -> Cow<'static, [u8]> {
+    let mut names = path.split('/');
+    let asset = match (names.next(), names.next_back()) {
+        (Some("watch" | "discover"), Some(name)) => name.parse::<AssetId>().ok(),
+        _ => None,
+    };
+    let (Some(_), Some(host)) = (asset, request.headers().get(header::HOST)) else {
+        return page;
+    };
+    let Ok(host) = host.to_str() else { return page };
+    let url = format!("http://{host}/{path}");
+    let tags = links.oembed_tags(&url);
+    let text = String::from_utf8_lossy(&page);
+    Cow::Owned(text.replacen("</head>", &format!("{tags}</head>"), 1).into_bytes())
 }
 
 fn respond(
@@ -73,8 +104,8 @@ fn respond(
     request: &Request,
     links: &Links,
 ) -> Response {
-    let hash =
-        data_encoding::HEXLOWER.encode(file.metadata.sha256_hash().get(..16).unwrap_or_default());
+    let hash = Sha256::digest(&file.data);
+    let hash = data_encoding::HEXLOWER.encode(hash.get(..16).unwrap_or_default());
     let etag = format!("\"{hash}\"");
     let unchanged = request
         .headers()

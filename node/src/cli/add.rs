@@ -13,8 +13,9 @@ use super::args::AddArgs;
 use super::client::Client;
 use super::failure::{Failure, Kind};
 use super::output::{Output, duration, size};
+use super::replica::columns;
 use super::{Context, wait};
-use crate::api::{AssetView, NodeView};
+use crate::api::{AssetAnnouncement, AssetView, NodeView};
 
 /// Read ahead of the network at once.
 const PIECE: usize = 1 << 20;
@@ -156,6 +157,10 @@ pub(crate) fn describe(asset: &AssetView) -> String {
     if !asset.tags.is_empty() {
         lines.push(("tags", asset.tags.join(", ")));
     }
+    if let Some(announcement) = &asset.announcement {
+        lines.extend(announced(announcement));
+        lines.push(("views", asset.views.to_string()));
+    }
     if let Some(error) = &asset.error {
         lines.push(("error", error.detail.clone()));
     }
@@ -163,4 +168,22 @@ pub(crate) fn describe(asset: &AssetView) -> String {
         .into_iter()
         .map(|(name, value)| format!("{name:<11} {value}\n"));
     lines.collect()
+}
+
+/// Where an asset stands with the feed, and who holds copies.
+fn announced(announcement: &AssetAnnouncement) -> Vec<(&'static str, String)> {
+    let state = match announcement.seq {
+        Some(seq) => format!("{}, number {seq}", announcement.state),
+        None => announcement.state.clone(),
+    };
+    let mut lines = vec![("announced", state)];
+    for copy in &announcement.holders {
+        let [peer, renditions, retraction] = columns(copy);
+        let answer = match retraction.as_str() {
+            "-" => String::new(),
+            answer => format!(", {answer}"),
+        };
+        lines.push(("copy", format!("{peer} ({renditions}{answer})")));
+    }
+    lines
 }

@@ -69,9 +69,18 @@ pub(crate) enum Command {
     /// Look into the block store; works with and without a running node
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Who is connected; connect to others
+    /// Who is connected; connect to others, block them, see what they have earned
     #[command(subcommand)]
     Peer(PeerCommand),
+    /// What publishers announce: follow, search, block
+    #[command(subcommand)]
+    Feed(FeedCommand),
+    /// The key that this node announces with
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Copies of what others publish
+    #[command(subcommand)]
+    Replica(ReplicaCommand),
     /// Check that everything a node needs is there
     Doctor,
     /// Bearer tokens for the API
@@ -146,8 +155,15 @@ pub(crate) enum AssetCommand {
     Show { id: AssetId },
     /// Change title, description, tags or visibility
     Edit(EditArgs),
-    /// Make an asset public
+    /// Make an asset public: it is announced
     Publish { id: AssetId },
+    /// Take back what was announced: the asset is private again, and copies are asked to go
+    Retract {
+        id: AssetId,
+        /// Why, told to everyone
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
     /// Try a failed asset again
     Retry {
         id: AssetId,
@@ -254,8 +270,29 @@ pub(crate) enum StoreCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PeerCommand {
-    /// List connected peers
+    /// List connected peers and those with a score
     Ls,
+    /// Take nothing from a peer any more
+    Block {
+        /// Its peer id
+        #[arg(value_name = "PEER")]
+        peer: String,
+        /// For yourself, and for those who import your block list
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Take back a block
+    Unblock {
+        /// Its peer id
+        #[arg(value_name = "PEER")]
+        peer: String,
+    },
+    /// Let a peer begin anew, revoked or not
+    ResetScore {
+        /// Its peer id
+        #[arg(value_name = "PEER")]
+        peer: String,
+    },
     /// Connect to a peer and stay connected
     Connect {
         /// Multiaddress that ends in /p2p/<peer id>
@@ -279,6 +316,13 @@ pub(crate) enum PeerCommand {
         count: u8,
     },
 }
+
+mod discovery;
+
+pub(crate) use discovery::{
+    BlockListCommand, FeedCommand, FollowArgs, KeyCommand, PassphraseArgs, PolicyArgs, ProfileArgs,
+    ReplicaCommand,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {

@@ -38,6 +38,14 @@ pub(crate) async fn run(context: &Context, command: AssetCommand) -> Result<Exit
         AssetCommand::Publish { id } => {
             show(&client.post(&format!("{}/publish", path(&id))).await?);
         }
+        AssetCommand::Retract { id, reason } => {
+            let request = client.request(Method::POST, &format!("{}/retract", path(&id)));
+            show(
+                &client
+                    .json(request.json(&json!({ "reason": reason })))
+                    .await?,
+            );
+        }
         AssetCommand::Retry { id, wait } => retry(context, &client, &id, Wait::from(wait)).await?,
         AssetCommand::Rm { ids, yes } => {
             confirm(&ids, Confirmed::from(yes))?;

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use reqwest::Method;
 use serde_json::json;
 
-use super::Context;
 use super::args::PeerCommand;
 use super::client::Client;
 use super::failure::Failure;
 use super::output::{duration, table};
-use crate::api::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes};
+use super::{Context, feed};
+use crate::api::{
+    BlockRequest, ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ScoreView,
+};
 
 /// Columns of a peer's own words that a table shows.
 const AGENT_CHARS: usize = 32;
@@ -30,6 +32,22 @@ pub(crate) async fn run(context: &Context, command: PeerCommand) -> Result<ExitC
             client.send(client.request(Method::DELETE, &path)).await?;
             let text = || format!("disconnected from {peer}");
             context.output.result(&json!({ "id": peer }), text);
+        }
+        PeerCommand::Block { peer, reason } => {
+            let request = BlockRequest {
+                kind: "peer".to_owned(),
+                subject: peer,
+                reason,
+                fate: None,
+            };
+            feed::block(context, &client, &request).await?;
+        }
+        PeerCommand::Unblock { peer } => feed::unblock(context, &client, "peer", &peer).await?,
+        PeerCommand::ResetScore { peer } => {
+            let path = format!("/api/v1/peers/{peer}/score/reset");
+            let score: ScoreView = client.post(&path).await?;
+            let text = || format!("{peer} begins anew at {}", score.value);
+            context.output.result(&score, text);
         }
         PeerCommand::Ping { peer, count } => ping(context, &client, peer, count).await?,
     }
@@ -91,7 +109,16 @@ fn rows(peers: &[PeerView]) -> String {
                 swarm.bootstrap"
             .to_owned();
     }
-    let head = ["PEER", "DIRECTION", "SINCE", "RTT", "AGENT", "ADDRESS"].map(String::from);
+    let head = [
+        "PEER",
+        "SCORE",
+        "DIRECTION",
+        "SINCE",
+        "RTT",
+        "AGENT",
+        "ADDRESS",
+    ]
+    .map(String::from);
     let mut rows = vec![head.to_vec()];
     rows.extend(peers.iter().map(row));
     table(&rows)
@@ -104,6 +131,7 @@ fn row(peer: &PeerView) -> Vec<String> {
     let since = first.map(|connection| duration(connection.seconds as f64));
     vec![
         peer.id.clone(),
+        score(peer),
         first.map_or_else(|| "-".to_owned(), |first| first.direction.clone()),
         since.unwrap_or_else(|| "-".to_owned()),
         peer.rtt_ms
@@ -111,6 +139,16 @@ fn row(peer: &PeerView) -> Vec<String> {
         agent.chars().take(AGENT_CHARS).collect(),
         place(peer),
     ]
+}
+
+/// What it has earned; revoked or blocked in words.
+fn score(peer: &PeerView) -> String {
+    match &peer.score {
+        None => "-".to_owned(),
+        Some(score) if score.blocked => "blocked".to_owned(),
+        Some(score) if score.revoked => "revoked".to_owned(),
+        Some(score) => score.value.to_string(),
+    }
 }
 
 fn place(peer: &PeerView) -> String {

@@ -120,7 +120,8 @@ pub(super) fn show_imported(output: Output, imported: &Imported) {
     output.result(imported, || imported.roots.join("\n"));
 }
 
-async fn save(answer: Response, file: Option<&Path>) -> Result<(), Failure> {
+/// Writes a body to a file, or to standard output.
+pub(super) async fn save(answer: Response, file: Option<&Path>) -> Result<(), Failure> {
     let mut body = answer.bytes_stream();
     let mut target = Target::open(file).await?;
     while let Some(piece) = body.next().await {

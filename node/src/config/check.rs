@@ -3,13 +3,20 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use cidcast_discovery::replication::schedule::TimeOfDay;
 use cidcast_ipfs::check_service;
 use cidcast_ipfs::swarm::{
     AddressError, check_announce, check_bootstrap, check_listen, check_network_key, check_private,
     check_relay,
 };
 
-use super::{Config, Token, discovery};
+use super::{Config, Token};
+
+/// Copies that an announcement can wish for (docs/announcement-format.md).
+const MOST_COPIES: u32 = 1000;
+
+/// Transfers at a time: each holds about 10 MB of blocks on their way.
+const MOST_TRANSFERS: usize = 64;
 
 /// One unusable value: the key, what is wrong with it, what to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,26 +38,60 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_gateway(config, &mut findings);
     check_swarm(config, &mut findings);
     check_network(config, &mut findings);
-    discovery::check(&config.discovery, &mut findings);
+    check_discovery(config, &mut findings);
+    check_replication(config, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
 }
 
-pub(super) struct Findings(Vec<Finding>);
+struct Findings(Vec<Finding>);
 
 impl Findings {
-    pub(super) fn unless(
-        &mut self,
-        fine: bool,
-        key: impl Into<String>,
-        problem: impl Into<String>,
-    ) {
+    fn unless(&mut self, fine: bool, key: impl Into<String>, problem: impl Into<String>) {
         if !fine {
             self.0.push(Finding {
                 key: key.into(),
                 problem: problem.into(),
             });
+        }
+    }
+}
+
+fn check_discovery(config: &Config, findings: &mut Findings) {
+    let discovery = &config.discovery;
+    findings.unless(
+        discovery.min_copies <= discovery.max_copies,
+        "discovery.min_copies",
+        format!(
+            "{} is more than discovery.max_copies ({}): raise that one too",
+            discovery.min_copies, discovery.max_copies
+        ),
+    );
+    findings.unless(
+        discovery.max_copies <= MOST_COPIES,
+        "discovery.max_copies",
+        format!("at most {MOST_COPIES} can be announced"),
+    );
+    findings.unless(
+        discovery.publisher_space <= discovery.space,
+        "discovery.publisher_space",
+        "is more than discovery.space, which all publishers share",
+    );
+}
+
+fn check_replication(config: &Config, findings: &mut Findings) {
+    let replication = &config.replication;
+    findings.unless(
+        (1..=MOST_TRANSFERS).contains(&replication.parallel),
+        "replication.parallel",
+        format!("write 1 to {MOST_TRANSFERS}"),
+    );
+    for window in &replication.schedule {
+        for time in [&window.from, &window.to] {
+            if let Err(error) = time.parse::<TimeOfDay>() {
+                findings.unless(false, "replication.schedule", error.to_string());
+            }
         }
     }
 }

@@ -1,34 +1,38 @@
-//! What the operator decides about feeds of publishers.
+//! What publishers announce: told, heard, trusted.
 
-use std::time::Duration;
-
-use cidcast_discovery::feeds::{self, FeedSettings};
 use serde::{Deserialize, Serialize};
 
-use super::check::Findings;
-use super::units::{ByteSize, Span, Switch};
+use super::{ByteSize, Switch};
 
-/// Whose announcements are indexed here, and how much of them.
+/// Announcements: the own ones and those of others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Discovery {
-    /// Whose.
+    /// Whose announcements are indexed here.
     pub(crate) mode: Mode,
-    /// How much.
-    pub(crate) quota: Quota,
-    /// Of the own assets: how many copies are wished for.
-    pub(crate) copies: Copies,
-    /// Of the own assets: whether nodes may send their view counts.
-    pub(crate) share_views: Switch,
-    /// How often a peer is asked what it has.
-    pub(crate) ask_every: Span,
+    /// What becomes of those who follow this node's publisher.
+    pub(crate) followers: Followers,
+    /// What becomes of what a blocked or revoked publisher had here.
+    pub(crate) refused: Refused,
+    /// Disk space that the announcements of one publisher may take.
+    pub(crate) publisher_space: ByteSize,
+    /// Disk space that all announcements may take.
+    pub(crate) space: ByteSize,
+    /// Publishers that may be known.
+    pub(crate) max_publishers: u64,
+    /// Copies of own assets that others are asked to hold.
+    pub(crate) min_copies: u32,
+    /// More of them are not wished for.
+    pub(crate) max_copies: u32,
+    /// Ask nodes that hold copies to tell how often they were watched.
+    pub(crate) collect_views: Switch,
 }
 
-/// Whose announcements are indexed.
+/// Whose announcements are indexed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
-    /// Nobody's, and nothing is announced.
+    /// Nobody's: nothing is announced, heard or answered.
     Off,
     /// Those of publishers that are followed.
     Follows,
@@ -36,100 +40,42 @@ pub(crate) enum Mode {
     Open,
 }
 
-/// How much of the disk announcements may take.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Quota {
-    /// Of one publisher.
-    pub(crate) publisher: ByteSize,
-    /// Of all.
-    pub(crate) total: ByteSize,
-    /// How many publishers.
-    pub(crate) publishers: u64,
+/// What becomes of followers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Followers {
+    /// They are listed.
+    List,
+    /// They are listed, and followed in turn.
+    FollowBack,
+    /// They are refused.
+    Refuse,
 }
 
-/// How many copies are wished for, the own one among them.
+/// What becomes of what a refused publisher had here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Copies {
-    /// Fewer are too few.
-    pub(crate) min: u32,
-    /// More are not needed.
-    pub(crate) max: u32,
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Refused {
+    /// It stays; nothing new comes.
+    Keep,
+    /// It is not listed or found any more; copies stay.
+    Unindex,
+    /// Copies go too.
+    Delete,
 }
 
 impl Default for Discovery {
     fn default() -> Self {
         Self {
             mode: Mode::Follows,
-            quota: Quota::default(),
-            copies: Copies::default(),
-            share_views: Switch::On,
-            ask_every: Span::new(FeedSettings::default().round),
+            followers: Followers::List,
+            refused: Refused::Unindex,
+            publisher_space: ByteSize::mib(64),
+            space: ByteSize::gib(4),
+            max_publishers: 20_000,
+            min_copies: 2,
+            max_copies: 5,
+            collect_views: Switch::On,
         }
     }
-}
-
-impl Default for Quota {
-    fn default() -> Self {
-        let quota = FeedSettings::default().quota;
-        Self {
-            publisher: ByteSize::new(quota.publisher_bytes),
-            total: ByteSize::new(quota.total_bytes),
-            publishers: quota.publishers,
-        }
-    }
-}
-
-impl Default for Copies {
-    fn default() -> Self {
-        let copies = FeedSettings::default().copies;
-        Self {
-            min: copies.min,
-            max: copies.max,
-        }
-    }
-}
-
-impl Mode {
-    /// The same, as the part has it.
-    pub(crate) fn of_feeds(self) -> feeds::Mode {
-        match self {
-            Self::Off => feeds::Mode::Off,
-            Self::Follows => feeds::Mode::Follows,
-            Self::Open => feeds::Mode::Open,
-        }
-    }
-}
-
-/// Most copies that an announcement can ask for.
-const MOST_COPIES: u32 = 1000;
-
-pub(super) fn check(discovery: &Discovery, findings: &mut Findings) {
-    let quota = &discovery.quota;
-    findings.unless(
-        quota.publisher.bytes() >= 1 << 20,
-        "discovery.quota.publisher",
-        "must be at least 1 MiB: an announcement alone has up to 64 KiB",
-    );
-    findings.unless(
-        quota.total.bytes() >= quota.publisher.bytes(),
-        "discovery.quota.total",
-        "must be at least discovery.quota.publisher",
-    );
-    findings.unless(
-        quota.publishers >= 2,
-        "discovery.quota.publishers",
-        "must be at least 2: this node is one itself",
-    );
-    findings.unless(
-        discovery.copies.min <= discovery.copies.max && discovery.copies.max <= MOST_COPIES,
-        "discovery.copies",
-        "min must be at most max, and max at most 1000",
-    );
-    findings.unless(
-        discovery.ask_every.duration() >= Duration::from_secs(1),
-        "discovery.ask_every",
-        "must be at least 1s, or peers refuse to answer",
-    );
 }

@@ -69,8 +69,8 @@ const TIMES: [(&str, u64); 5] = [
 ];
 
 impl ByteSize {
-    pub(crate) const fn new(bytes: u64) -> Self {
-        Self(bytes)
+    pub(crate) const fn mib(count: u64) -> Self {
+        Self(count << 20)
     }
 
     pub(crate) const fn gib(count: u64) -> Self {

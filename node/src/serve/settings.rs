@@ -149,6 +149,7 @@ pub(super) fn gateway(config: &Config) -> gateway::Settings {
     let longest = config.network.fetch_timeout.duration() + Duration::from_secs(5);
     gateway::Settings {
         public_hosts: named.chain(public_host).collect(),
+        public_url: config.gateway.public_url.clone(),
         limits: gateway::Limits {
             read_deadline: defaults.limits.read_deadline.max(longest),
             ..defaults.limits

@@ -37,10 +37,12 @@ struct Core {
     swarm: Swarm,
     exchange: Exchange,
     reachable: Reachable,
-    discovery: Discovery,
     /// The exchange's own: it ends after the write path and before the store.
     exchange_tasks: Shutdown,
     ingest: Ingest,
+    discovery: Arc<Discovery>,
+    /// What the gateway counts.
+    views: Views,
     encoder: String,
 }
 
@@ -67,9 +69,9 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         catalog,
         store,
         swarm,
-        discovery,
         exchange_tasks,
         ingest,
+        discovery,
         ..
     } = core;
     Ok(Running {
@@ -130,12 +132,21 @@ async fn open(
         shutdown,
     )
     .await?;
-    let parts = (&catalog, &store, &swarm);
-    let discovery = discovery::start(config, data_dir, parts, registry, shutdown).await?;
-    discovery::keep_announcing(discovery.feeds(), &ingest, &exchange_tasks);
     let parts = (&catalog, &blocks, &ingest);
     let tell = (exchange.clone(), reachable.provider.clone());
     network::keep_providing(config.network.provide, parts, tell, &exchange_tasks);
+    let views = Views::new();
+    let parts = discovery::Parts {
+        catalog: &catalog,
+        store: &store,
+        blocks: &blocks,
+        swarm: &swarm,
+        reachable: &reachable,
+        views: &views,
+    };
+    let discovery = discovery::start(config, data_dir, parts, registry, &exchange_tasks).await?;
+    let feeds = discovery.feeds().clone();
+    discovery::follow_assets(feeds, ingest.events(), &exchange_tasks);
     Ok((
         Core {
             catalog,
@@ -144,9 +155,10 @@ async fn open(
             swarm,
             exchange,
             reachable,
-            discovery,
             exchange_tasks,
             ingest,
+            discovery: Arc::new(discovery),
+            views,
             encoder,
         },
         sockets,
@@ -204,6 +216,8 @@ fn listen(
         exchange: core.exchange.clone(),
         network: core.reachable.network.clone(),
         names: core.reachable.names.clone(),
+        discovery: Arc::clone(&core.discovery),
+        clock: Clock::System,
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),
         shutdown: intake.clone(),
@@ -239,7 +253,7 @@ fn gateway_router(
         site: StaticSite { get: api::web_file },
         settings,
         metrics: cidcast_gateway::Metrics::register(registry),
-        views: Views::new(),
+        views: core.views.clone(),
     })
 }
 
@@ -257,5 +271,6 @@ fn facts(config: &Config, core: &Core, addresses: &Addresses) -> Facts {
         encoder: core.encoder.clone(),
         max_upload_bytes: config.upload.max_bytes.bytes(),
         min_free_bytes: config.upload.min_free.bytes(),
+        publisher_key_file: addresses.data_dir.join("publisher.key"),
     }
 }

@@ -53,6 +53,24 @@ export interface Asset {
   /** Milliseconds since 1970. */
   created_at: number;
   updated_at: number;
+  /** Where it stands with the publisher's feed; null where nothing is announced. */
+  announcement?: AssetAnnouncement | null;
+  /** Times that it was watched, here and where the totals are shared. */
+  views?: number;
+}
+
+export interface AssetAnnouncement {
+  publisher: string;
+  publisher_name: string;
+  /** announced, waiting, retracted or none. */
+  state: string;
+  seq: number | null;
+  cid: string | null;
+  at: number | null;
+  /** After a retraction: what was told to everyone. */
+  reason: string | null;
+  copies: number;
+  holders: { peer: string; renditions: string[] | null; state: string; until: number | null; retraction: string | null }[];
 }
 
 export interface Page {
@@ -133,25 +151,32 @@ export function isAbort(error: unknown): boolean {
 
 interface Options {
   body?: unknown;
+  /** Bytes to send as they are. */
+  raw?: ArrayBuffer;
   signal?: AbortSignal | undefined;
   accept?: string;
 }
 
 const asset = (id: string) => `${ASSETS}/${encodeURIComponent(id)}`;
 
-async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
+/** One JSON call; other modules describe their routes with it. */
+export async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const response = await send(method, path, options);
   const text = await response.text();
   return (text === '' ? undefined : JSON.parse(text)) as T;
 }
 
-async function send(method: string, path: string, { body, signal, accept }: Options): Promise<Response> {
+/** One call whose answer is not JSON. */
+export async function send(method: string, path: string, { body, raw, signal, accept }: Options): Promise<Response> {
   const headers: Record<string, string> = { accept: accept ?? 'application/json', ...token.headers() };
   const init: RequestInit = { method, headers };
   if (signal) init.signal = signal;
   if (body !== undefined) {
     headers['content-type'] = 'application/json';
     init.body = JSON.stringify(body);
+  } else if (raw !== undefined) {
+    headers['content-type'] = 'application/octet-stream';
+    init.body = raw;
   }
   let response: Response;
   try {

@@ -9,6 +9,8 @@ import { SseParser, type Message } from './sse';
 export type Change =
   | { kind: 'asset'; asset: Asset }
   | { kind: 'deleted'; id: string }
+  /** Something about publishers, peers or replicas changed. */
+  | { kind: 'network' }
   /** Something may have been missed: read again. */
   | { kind: 'resync' };
 
@@ -86,6 +88,7 @@ class Events {
   #dispatch({ event, data }: Message): void {
     if (event === 'asset') this.#tell({ kind: 'asset', asset: JSON.parse(data) as Asset });
     else if (event === 'deleted') this.#tell({ kind: 'deleted', id: (JSON.parse(data) as { id: string }).id });
+    else if (event === 'network') this.#tell({ kind: 'network' });
     // The node says so when a slow reader missed events.
     else if (event === 'lagged') this.#tell({ kind: 'resync' });
   }

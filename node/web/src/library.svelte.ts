@@ -37,6 +37,7 @@ class Library {
   apply(change: Change): void {
     if (change.kind === 'resync') return void this.refresh();
     if (change.kind === 'deleted') return this.remove(change.id);
+    if (change.kind !== 'asset') return;
     const { asset } = change;
     const index = this.items.findIndex(({ id }) => id === asset.id);
     if (index >= 0) this.items[index] = asset;

@@ -1,12 +1,37 @@
-/** Two kinds of address: the library at `/`, one asset at `/watch/{id}`, plus `/settings`. */
+/** Addresses of the app: the library at `/`, one asset at `/watch/{id}`, and what others announce. */
 
-export type Route = { page: 'library' } | { page: 'watch'; id: string } | { page: 'settings' } | { page: 'unknown' };
+export const NETWORK_TABS = ['publishers', 'replication', 'peers', 'blocks'] as const;
+export type NetworkTab = (typeof NETWORK_TABS)[number];
+
+export type Route =
+  | { page: 'library' }
+  | { page: 'watch'; id: string }
+  | { page: 'settings' }
+  | { page: 'discover' }
+  | { page: 'announced'; publisher: string; id: string }
+  | { page: 'publisher'; publisher: string }
+  | { page: 'network'; tab: NetworkTab }
+  | { page: 'unknown' };
 
 export function parseRoute(path: string): Route {
-  if (path === '/') return { page: 'library' };
-  if (path === '/settings') return { page: 'settings' };
-  const id = /^\/watch\/([^/]+)\/?$/.exec(path)?.[1];
-  return id ? { page: 'watch', id: decodeURIComponent(id) } : { page: 'unknown' };
+  const [first = '', second, third, ...more] = path
+    .split('/')
+    .filter((name) => name !== '')
+    .map(decodeURIComponent);
+  if (more.length > 0) return { page: 'unknown' };
+  if (first === 'discover' && second !== undefined && third !== undefined) {
+    return { page: 'announced', publisher: second, id: third };
+  }
+  if (third !== undefined) return { page: 'unknown' };
+  if (first === 'watch' && second !== undefined) return { page: 'watch', id: second };
+  if (first === 'publisher' && second !== undefined) return { page: 'publisher', publisher: second };
+  if (first === 'network') {
+    const tab = NETWORK_TABS.find((name) => name === (second ?? 'publishers'));
+    return tab ? { page: 'network', tab } : { page: 'unknown' };
+  }
+  if (second !== undefined) return { page: 'unknown' };
+  if (first === '') return { page: 'library' };
+  return first === 'settings' || first === 'discover' ? { page: first } : { page: 'unknown' };
 }
 
 class Router {
@@ -38,3 +63,7 @@ class Router {
 
 export const router = new Router();
 export const watchPath = (id: string) => `/watch/${encodeURIComponent(id)}`;
+export const publisherPath = (publisher: string) => `/publisher/${encodeURIComponent(publisher)}`;
+export const announcedPath = (publisher: string, id: string) =>
+  `/discover/${encodeURIComponent(publisher)}/${encodeURIComponent(id)}`;
+export const networkPath = (tab: NetworkTab) => (tab === 'publishers' ? '/network' : `/network/${tab}`);

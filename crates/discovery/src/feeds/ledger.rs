@@ -15,6 +15,7 @@ use cidcast_types::{Cid, Timestamp};
 use tokio::sync::{Mutex, broadcast};
 
 use super::metrics::{Metrics, Outcome};
+use super::reasons::Reasons;
 use super::settings::{FeedSettings, Mode};
 
 /// How long after it was made an announcement can still be under way.
@@ -77,6 +78,7 @@ struct Inner {
     settings: FeedSettings,
     metrics: Metrics,
     events: broadcast::Sender<FeedEvent>,
+    reasons: Reasons,
     turn: Mutex<()>,
 }
 
@@ -97,9 +99,14 @@ impl Ledger {
                 settings,
                 metrics,
                 events,
+                reasons: Reasons::default(),
                 turn: Mutex::default(),
             }),
         }
+    }
+
+    pub(crate) fn reasons(&self) -> &Reasons {
+        &self.inner.reasons
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {

@@ -13,7 +13,7 @@ mod ops;
 
 use cidcast_announce::{Announcement, Draft, Op, Profile, Publisher, SignError, SigningKey};
 use cidcast_catalog::{CatalogError, Feed, OwnKey};
-use cidcast_types::Timestamp;
+use cidcast_types::{AssetId, Timestamp};
 use tokio::sync::watch;
 
 use super::ledger::{Ledger, LedgerError};
@@ -77,6 +77,14 @@ pub enum OwnError {
     /// Discovery is off.
     #[error("discovery is off on this node; set `discovery.mode` to follows or open")]
     Off,
+}
+
+/// The asset that an operation retracts.
+fn retracted(op: &Op) -> Option<&AssetId> {
+    match op {
+        Op::Retract(retract) => Some(&retract.asset),
+        _ => None,
+    }
 }
 
 fn refusal(standing: &Standing) -> &'static str {
@@ -230,6 +238,9 @@ impl Own {
                 None => return Err(OwnError::NotRecorded(Outcome::Unwanted)),
             }
             self.ledger.metrics().signed.inc();
+            for asset in announcement.ops().iter().filter_map(retracted) {
+                self.ledger.reasons().forget(asset);
+            }
             signed.push(announcement);
             rest = rest.get(used..).unwrap_or_default();
         }

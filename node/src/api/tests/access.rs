@@ -2,21 +2,11 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use sha2::{Digest as _, Sha256};
 
-use super::TestNode;
-use crate::config::{Scope, Token};
+use super::{TestNode, token};
+use crate::config::Scope;
 
 const FAR: &str = "192.0.2.1:50000";
-
-fn token(text: &str, scope: Scope) -> Token {
-    let sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes()));
-    Token {
-        name: text.to_owned(),
-        sha256,
-        scopes: vec![scope],
-    }
-}
 
 #[tokio::test]
 async fn without_tokens_another_machine_gets_nothing_but_health() {

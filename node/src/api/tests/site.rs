@@ -17,6 +17,22 @@ async fn the_app_is_its_page_at_every_address_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_watch_page_names_its_oembed_document_for_those_who_run_no_scripts() {
+    let node = TestNode::new().await;
+    let id = "01j9z3k5v8q2w4e6r7t9y0a1b2";
+    for path in [format!("/watch/{id}"), format!("/discover/k51abc/{id}")] {
+        let page = node.get(&path).await;
+        let text = String::from_utf8(page.body.to_vec()).unwrap();
+        let href = "href=\"http://127.0.0.1:8787/oembed?url=http%3A%2F%2F127%2E0%2E0%2E1%3A7878%2F";
+        assert!(text.contains(href), "{text}");
+        assert!(text.contains("application/json+oembed"), "{text}");
+    }
+    let page = node.get("/watch/<script>").await;
+    let text = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(!text.contains("oembed"), "{text}");
+}
+
+#[tokio::test]
 async fn the_page_may_load_from_itself_and_the_gateway_only() {
     let node = TestNode::new().await;
     let page = node.get("/").await;

@@ -1,0 +1,311 @@
+//! `/api/v1/replicas` and `/api/v1/replication`: copies of others' assets here, copies of ours
+//! elsewhere, and what room there is.
+
+use std::collections::HashMap;
+
+use axum::Json as Answer;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use cidcast_announce::Publisher;
+use cidcast_catalog::{AssetOf, CopyQuery, CopyState, Replica};
+use cidcast_discovery::replication::Pace;
+use cidcast_discovery::replication::schedule::Rate;
+use cidcast_types::PinState;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::extract::Params;
+use super::super::problem::{Document, Problem};
+use super::super::{Api, Shared};
+use super::copies::{CopyView, OutgoingView, names};
+use super::discover::asset_of;
+use super::{MOST, PAGE};
+
+/// Copies of our assets that are shown.
+const OUTGOING: u32 = 1000;
+
+/// Where the list of copies goes on.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReplicaParams {
+    /// The `next` of the page before.
+    after: i64,
+    /// 1 to 200; 50 unless given.
+    limit: Option<u32>,
+}
+
+/// Copies here and copies elsewhere.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ReplicaList {
+    /// One page of what others published and this node holds or is fetching, oldest first.
+    pub(crate) incoming: Vec<ReplicaView>,
+    /// Pass it as `after` for the next page of `incoming`; null on the last one.
+    pub(crate) next: Option<i64>,
+    /// Who holds what this node published, by their signed notices: at most 1,000.
+    pub(crate) outgoing: Vec<OutgoingView>,
+}
+
+/// A copy that is here or on its way.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Replica)]
+pub(crate) struct ReplicaView {
+    pub(crate) publisher: String,
+    /// What it calls itself; may be empty.
+    pub(crate) publisher_name: String,
+    /// The asset's id there.
+    pub(crate) asset: String,
+    /// Empty once it is not announced any more.
+    pub(crate) title: String,
+    /// The root CID.
+    pub(crate) root: String,
+    /// queued, pinning, pinned, error or unpinning.
+    pub(crate) state: String,
+    /// Bytes that came over the network in this attempt.
+    pub(crate) done: u64,
+    /// Bytes in all: as announced while it is on its way, as pinned once it is here.
+    pub(crate) bytes: u64,
+    /// Blocks that are here, of those that are known to belong to it.
+    pub(crate) blocks: u64,
+    pub(crate) blocks_known: u64,
+    /// Names of renditions; null: all of them.
+    pub(crate) renditions: Option<Vec<String>>,
+    /// Why it is wanted: lifetime, frozen, wish, newest, watched or rare.
+    pub(crate) reason: String,
+    /// Why the last attempt failed.
+    pub(crate) error: Option<String>,
+    /// How often in a row.
+    pub(crate) failures: u32,
+    pub(crate) next_try_at: Option<u64>,
+    /// Since when it is here whole.
+    pub(crate) held_at: Option<u64>,
+    /// Until when the publisher has been told of it.
+    pub(crate) told_until: Option<u64>,
+}
+
+/// Lists copies here and copies elsewhere.
+#[utoipa::path(get, path = "/api/v1/replicas", tag = "replicas", operation_id = "list_replicas",
+    params(ReplicaParams), responses((status = 200, body = ReplicaList)))]
+pub(crate) async fn list(
+    State(api): State<Shared>,
+    Params(params): Params<ReplicaParams>,
+) -> Result<Answer<ReplicaList>, Problem> {
+    let limit = params.limit.unwrap_or(PAGE).clamp(1, MOST);
+    let rows = api.catalog.replicas(params.after, limit).await?;
+    let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= limit);
+    let mut known = HashMap::new();
+    let mut incoming = Vec::with_capacity(rows.len());
+    for row in &rows {
+        incoming.push(api.replica_view(row, &mut known).await?);
+    }
+    Ok(Answer(ReplicaList {
+        incoming,
+        next: rows.last().filter(|_| is_full).map(|row| row.id),
+        outgoing: api.outgoing().await?,
+    }))
+}
+
+impl Api {
+    async fn replica_view(
+        &self,
+        replica: &Replica,
+        known: &mut HashMap<Publisher, String>,
+    ) -> Result<ReplicaView, Problem> {
+        let of = &replica.wanted.of;
+        let announced = self.catalog.announced_asset(&of.publisher, &of.asset);
+        let title = announced.await?.map(|asset| asset.content.title);
+        let bytes = replica.held.as_ref().map(|held| held.bytes);
+        Ok(ReplicaView {
+            publisher: of.publisher.to_string(),
+            publisher_name: self.name_of(&of.publisher, known).await?,
+            asset: of.asset.to_string(),
+            title: title.unwrap_or_default(),
+            root: replica.wanted.root.to_string(),
+            state: replica.state.to_string(),
+            done: replica.progress.bytes,
+            bytes: match replica.state {
+                PinState::Pinned => bytes.unwrap_or(replica.wanted.bytes),
+                _ => replica.wanted.bytes,
+            },
+            blocks: replica.progress.blocks,
+            blocks_known: replica.progress.blocks_known,
+            renditions: names(&replica.wanted.renditions),
+            reason: replica.wanted.reason.as_str().to_owned(),
+            error: replica.error.clone(),
+            failures: replica.failures,
+            next_try_at: replica.next_at.map(|at| at.as_millis()),
+            held_at: replica.held.as_ref().map(|held| held.at.as_millis()),
+            told_until: replica.told_until.map(|at| at.as_millis()),
+        })
+    }
+
+    /// What a publisher calls itself, asked once for a page.
+    async fn name_of(
+        &self,
+        publisher: &Publisher,
+        known: &mut HashMap<Publisher, String>,
+    ) -> Result<String, Problem> {
+        if let Some(name) = known.get(publisher) {
+            return Ok(name.clone());
+        }
+        let feed = self.catalog.feed(publisher).await?;
+        let name = feed.map(|feed| feed.profile.name).unwrap_or_default();
+        known.insert(*publisher, name.clone());
+        Ok(name)
+    }
+
+    async fn outgoing(&self) -> Result<Vec<OutgoingView>, Problem> {
+        let query = CopyQuery {
+            publisher: Some(self.own_publisher()),
+            limit: OUTGOING,
+            ..CopyQuery::default()
+        };
+        let copies = self.catalog.copies(&query).await?;
+        let mut outgoing = Vec::with_capacity(copies.len());
+        for copy in copies.iter().filter(|copy| copy.state == CopyState::Held) {
+            let answers = self.catalog.acknowledgements(&copy.of).await?;
+            let answer = answers.iter().find(|answer| answer.node == copy.node);
+            let asset = self.catalog.get(&copy.of.asset).await?;
+            outgoing.push(OutgoingView {
+                asset: copy.of.asset.to_string(),
+                title: asset.map(|asset| asset.title),
+                copy: CopyView::new(copy, answer.map(|answer| answer.outcome)),
+            });
+        }
+        Ok(outgoing)
+    }
+}
+
+/// How replication goes, and what fills its room.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Replication)]
+pub(crate) struct ReplicationView {
+    /// Bytes that copies may take; null: as many as there are.
+    pub(crate) budget: Option<u64>,
+    /// Bytes of what is held.
+    pub(crate) used: u64,
+    /// Bytes of all that should be here by the last plan.
+    pub(crate) planned: u64,
+    /// Stopped by the operator.
+    pub(crate) paused: bool,
+    /// Transfers that run.
+    pub(crate) transfers: usize,
+    /// Bytes a second at most now, as the schedule says; null: no limit.
+    pub(crate) rate: Option<u64>,
+    /// Copies that are held, that wait, and that failed, among those that wait.
+    pub(crate) pinned: u64,
+    pub(crate) waiting: u64,
+    pub(crate) failed: u64,
+    /// What is held of whom, most first.
+    pub(crate) fills: Vec<FillView>,
+}
+
+/// What is held of one publisher.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReplicationFill)]
+pub(crate) struct FillView {
+    pub(crate) publisher: String,
+    /// What it calls itself; may be empty.
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) assets: u64,
+}
+
+/// Shows how replication goes.
+#[utoipa::path(get, path = "/api/v1/replication", tag = "replicas",
+    operation_id = "show_replication", responses((status = 200, body = ReplicationView)))]
+pub(crate) async fn show(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
+    Ok(Answer(api.replication_view().await?))
+}
+
+/// Stops every transfer. What has arrived stays.
+#[utoipa::path(post, path = "/api/v1/replication/pause", tag = "replicas",
+    operation_id = "pause_replication", responses((status = 200, body = ReplicationView)))]
+pub(crate) async fn pause(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
+    api.discovery.replicas().pause();
+    Ok(Answer(api.replication_view().await?))
+}
+
+/// Lets transfers run again.
+#[utoipa::path(post, path = "/api/v1/replication/resume", tag = "replicas",
+    operation_id = "resume_replication", responses((status = 200, body = ReplicationView)))]
+pub(crate) async fn resume(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
+    api.discovery.replicas().resume();
+    Ok(Answer(api.replication_view().await?))
+}
+
+/// Removes a copy, and the asset from this node's index: neither comes back by itself.
+#[utoipa::path(delete, path = "/api/v1/replicas/{publisher}/{asset}", tag = "replicas",
+    operation_id = "remove_replica",
+    params(("publisher" = String, Path, description = "The publisher's key, k51…"),
+        ("asset" = String, Path)),
+    responses((status = 204), (status = 404, body = Document)))]
+pub(crate) async fn remove(
+    State(api): State<Shared>,
+    path: Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let of = asset_of(path)?;
+    let unknown = || Problem::not_found(format!("there is no copy of {of} here"));
+    api.catalog.replica(&of).await?.ok_or_else(unknown)?;
+    api.remove_here(&of).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Api {
+    /// Removes an announced asset from index and disk, for good.
+    pub(crate) async fn remove_here(&self, of: &AssetOf) -> Result<(), Problem> {
+        Ok(self.discovery.replicas().remove(of, "").await?)
+    }
+
+    async fn replication_view(&self) -> Result<ReplicationView, Problem> {
+        let status = *self.discovery.replicas().status().borrow();
+        let totals = self.catalog.replica_totals().await?;
+        Ok(ReplicationView {
+            budget: Some(status.budget),
+            used: totals.held_bytes,
+            planned: status.planned_bytes,
+            paused: status.pace == Pace::Paused,
+            transfers: status.running,
+            rate: match status.rate {
+                Rate::Unlimited => None,
+                Rate::Bytes(bytes) => Some(bytes),
+                Rate::Paused => Some(0),
+            },
+            pinned: totals.pinned,
+            waiting: totals.waiting,
+            failed: totals.failed,
+            fills: self.fills().await?,
+        })
+    }
+
+    async fn fills(&self) -> Result<Vec<FillView>, Problem> {
+        let mut sums: HashMap<Publisher, (u64, u64)> = HashMap::new();
+        let mut after = 0;
+        loop {
+            let rows = self.catalog.replicas(after, MOST).await?;
+            for held in rows
+                .iter()
+                .filter_map(|row| Some((row, row.held.as_ref()?)))
+            {
+                let sum = sums.entry(held.0.wanted.of.publisher).or_default();
+                *sum = (sum.0.saturating_add(held.1.bytes), sum.1 + 1);
+            }
+            match rows.last() {
+                Some(last) => after = last.id,
+                None => break,
+            }
+        }
+        let mut known = HashMap::new();
+        let mut fills = Vec::with_capacity(sums.len());
+        for (publisher, (bytes, assets)) in sums {
+            fills.push(FillView {
+                publisher: publisher.to_string(),
+                name: self.name_of(&publisher, &mut known).await?,
+                bytes,
+                assets,
+            });
+        }
+        fills.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.publisher.cmp(&b.publisher)));
+        Ok(fills)
+    }
+}
