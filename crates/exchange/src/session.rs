@@ -6,11 +6,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
+use cidcast_runtime::locked;
 use cidcast_store::{GetError, InFlight, PutError};
 use libp2p::PeerId;
 use tokio::sync::{Notify, oneshot};
@@ -56,11 +57,6 @@ struct Tally {
     bytes: u64,
     from: HashMap<PeerId, u64>,
     told: HashSet<PeerId>,
-}
-
-/// Locks a mutex; a panic elsewhere leaves these short critical sections consistent.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

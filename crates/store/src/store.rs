@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cid::Cid;
+use cidcast_runtime::locked;
 
 use crate::delete::{Deleter, Queue, Swept};
 use crate::error::{
@@ -16,7 +17,7 @@ use crate::error::{
     VerifyError,
 };
 use crate::flatfs::BlockFolder;
-use crate::hold::{HoldTable, InFlight, locked};
+use crate::hold::{HoldTable, InFlight};
 use crate::key::{BlockKey, Match};
 use crate::pins::Database;
 use crate::{MAX_BLOCK_BYTES, Metrics, StoreSettings, VerifyProgress, VerifyReport};

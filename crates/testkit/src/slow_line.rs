@@ -4,7 +4,6 @@
 //! one more round trip for everything behind it, and that is what is done here.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use crate::Dice;
 
 /// What is read at a time: a few packets.
 const PIECE: usize = 16 << 10;
@@ -122,17 +123,4 @@ async fn direction(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: Line) 
         let _ = to.shutdown().await;
     };
     tokio::join!(read, write);
-}
-
-/// The same bad luck in every run.
-#[derive(Default)]
-struct Dice(AtomicU64);
-
-impl Dice {
-    fn roll(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut word = self.0.fetch_add(STEP, Ordering::Relaxed);
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word ^ (word >> 31)
-    }
 }
