@@ -5,11 +5,11 @@
 //! files gives the same root CID; [`unixfs::read`] walks paths, lists directories and streams byte
 //! ranges of any UnixFS DAG. [`Network`] gets what is not here: from peers by the exchange, and
 //! from whom the settings name; [`fetch`] brings whole DAGs, [`provide`] tells the DHT what is
-//! here, [`names`] publishes and resolves names. [`swarm`] runs rust-ipfs for its transports, identify, ping, DHT and
-//! gossip.
+//! here, [`pinner`] brings them here to stay, [`names`] publishes and resolves names. [`swarm`] runs
+//! rust-ipfs for its transports, identify, ping, DHT and gossip.
 //!
-//! What this crate never does: it decides nothing about visibility, pins or allocation; it does
-//! not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay, resolver or
+//! What this crate never does: it decides nothing about visibility, allocation or what is to be
+//! pinned; it does not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay, resolver or
 //! router that the settings do not name.
 //!
 //! Invariants: a DAG from outside costs at most the bounds written in [`unixfs::read`] and ends in
@@ -21,6 +21,7 @@ pub mod fetch;
 mod http;
 pub mod names;
 mod network;
+pub mod pinner;
 pub mod provide;
 mod sources;
 pub mod swarm;

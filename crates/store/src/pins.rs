@@ -3,8 +3,10 @@
 mod changes;
 mod database;
 mod holder;
+mod partials;
 
 use cid::Cid;
+use cidcast_types::Timestamp;
 
 pub(crate) use changes::NewPin;
 pub(crate) use database::{Database, Totals};
@@ -32,6 +34,19 @@ pub struct Pin {
     pub blocks: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// A DAG that is on its way here: what has arrived of it is kept, and served to nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial {
+    /// Who wants it.
+    pub holder: Holder,
+    /// The root of the DAG.
+    pub root: Cid,
+    /// When to give it up.
+    pub until: Timestamp,
+    /// The holder's own words about it, for the next process.
+    pub note: String,
 }
 
 /// What a pin covers.

@@ -1,6 +1,7 @@
 //! The store: blocks, guards and pins together.
 
 mod open;
+mod partials;
 mod pinning;
 
 use std::fs::File;
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     pub(crate) settings: StoreSettings,
     closed: AtomicBool,
+    /// What holds DAGs that are on their way here.
+    kept: Mutex<partials::Kept>,
     /// The lock on the directory, until the store is closed.
     lock: Mutex<Option<File>>,
 }

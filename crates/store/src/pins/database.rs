@@ -11,6 +11,7 @@ use redb::{
     WriteTransaction,
 };
 
+use super::partials::PARTIALS;
 use super::{Audience, Holder, Pin};
 use crate::crash;
 use crate::error::{DatabaseError, OpenError};
@@ -75,6 +76,7 @@ impl Database {
             txn.open_table(LISTS)?;
             txn.open_table(REFS)?;
             txn.open_table(DOOMED)?;
+            txn.open_table(PARTIALS)?;
             let mut totals = txn.open_table(TOTALS)?;
             let found = totals.get(FORMAT)?.map(|value| value.value());
             if found.is_none() {

@@ -15,5 +15,6 @@ mod fixture;
 mod kubo;
 mod model;
 mod opening;
+mod partials;
 mod pinning;
 mod threads;
