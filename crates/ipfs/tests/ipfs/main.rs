@@ -8,6 +8,7 @@
     reason = "clippy knows the functions that tests call only inside a crate as tests"
 )]
 
+mod far;
 mod fetching;
 mod golden;
 mod kubo;
@@ -18,6 +19,7 @@ mod parts;
 mod peer;
 mod reading;
 mod recipes;
+mod resuming;
 mod services;
 mod swarm;
 mod swarm_reach;

@@ -1,0 +1,144 @@
+//! Whole nodes at the two ends of long and lossy lines, and sources that die or lie there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use cidcast_exchange::Class;
+use cidcast_ipfs::fetch::{Fetch, FetchProgress, FetchSettings};
+use cidcast_store::Audience;
+use cidcast_testkit::{Line, SlowLine};
+
+use crate::peer::{LONG, Package, Peer};
+
+/// Nothing moved for so long: a stall.
+const STALL: Duration = Duration::from_secs(5);
+
+fn line(milliseconds: u64) -> Line {
+    Line {
+        round_trip: Duration::from_millis(milliseconds),
+        lost_per_mille: 10,
+        bytes_per_second: None,
+    }
+}
+
+/// Connects over a line of this kind, which lasts as long as what is returned.
+async fn meet_over(line: Line, sink: &Peer, source: &Peer) -> SlowLine {
+    let (relay, address) = SlowLine::to_node(&source.address().await, line)
+        .await
+        .unwrap();
+    sink.swarm.connect(&address, LONG).await.unwrap();
+    relay
+}
+
+fn fetch(sink: &Peer, package: &Package) -> Fetch {
+    let settings = FetchSettings::new(Class::Replication);
+    sink.network.fetch(package.root, settings)
+}
+
+/// Fetches to the end, telling `seen` of each step; never may nothing move for long.
+async fn finish(mut fetch: Fetch, mut seen: impl FnMut(FetchProgress)) -> FetchProgress {
+    let mut progress = fetch.progress();
+    let mut work = std::pin::pin!(fetch.finish());
+    loop {
+        tokio::select! {
+            done = &mut work => return done.unwrap().progress,
+            moved = tokio::time::timeout(STALL, progress.changed()) => {
+                let now = *progress.borrow_and_update();
+                moved.unwrap_or_else(|_| panic!("stalled at {now:?}")).unwrap();
+                seen(now);
+            }
+        }
+    }
+}
+
+/// The same package at each of so many nodes.
+async fn sources(count: usize, segments: usize, bytes: usize) -> (Vec<Peer>, Package) {
+    let mut peers = vec![Peer::new().await];
+    let package = peers[0].add_package(segments, bytes, Audience::Anyone);
+    for _ in 1..count {
+        let peer = Peer::new().await;
+        let same = peer.add_package(segments, bytes, Audience::Anyone);
+        assert_eq!(same.root, package.root);
+        peers.push(peer);
+    }
+    (peers, package)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_package_crosses_long_and_lossy_lines_without_a_stall() {
+    for milliseconds in [50, 200] {
+        for (segments, bytes) in [(8, 1 << 20), (300, 16 << 10)] {
+            let (peers, package) = sources(1, segments, bytes).await;
+            let sink = Peer::new().await;
+            let _line = meet_over(line(milliseconds), &sink, &peers[0]).await;
+            let done = finish(fetch(&sink, &package), |_| {}).await;
+            assert_eq!(done.blocks, package.blocks);
+            // A late answer may be asked for again, seldom.
+            let twice = done.bytes.saturating_sub(package.bytes);
+            assert!(twice <= package.bytes / 4, "{twice} bytes came twice");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_falls_silent_at_the_far_end_is_replaced_by_the_other() {
+    for milliseconds in [50, 200] {
+        let (peers, package) = sources(2, 40, 256 << 10).await;
+        let sink = Peer::new().await;
+        let narrow = Line {
+            bytes_per_second: Some(4 << 20),
+            ..line(milliseconds)
+        };
+        let dying = meet_over(narrow, &sink, &peers[0]).await;
+        let _other = meet_over(narrow, &sink, &peers[1]).await;
+        let mut fell_at = None;
+        let done = finish(fetch(&sink, &package), |now| {
+            if now.peers == 2 && now.blocks > 10 && fell_at.is_none() {
+                dying.fall_silent();
+                fell_at = Some(now.blocks);
+            }
+        });
+        assert_eq!(done.await.blocks, package.blocks);
+        assert!(fell_at.is_some_and(|blocks| blocks < package.blocks));
+    }
+}
+
+/// Other bytes in every block file, of the same length.
+fn damage(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damage(&path);
+        } else if path.extension().is_some_and(|ending| ending == "data") {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes.iter_mut().for_each(|byte| *byte ^= 0x5a);
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_of_three_sources_with_rotten_disks_do_not_matter() {
+    for milliseconds in [50, 200] {
+        let (peers, package) = sources(3, 40, 64 << 10).await;
+        for rotten in &peers[..2] {
+            damage(&rotten.folder.path().join("store/blocks"));
+        }
+        let sink = Peer::new().await;
+        let mut lines = Vec::new();
+        for peer in &peers {
+            lines.push(meet_over(line(milliseconds), &sink, peer).await);
+        }
+        let done = finish(fetch(&sink, &package), |_| {}).await;
+        assert_eq!((done.blocks, done.peers), (package.blocks, 1));
+        let holder = "copy".parse().unwrap();
+        sink.store
+            .pin(&holder, &package.root, Audience::Members)
+            .unwrap();
+        let report = sink.store.verify(|_| {}, || false).unwrap();
+        assert!(report.corrupt.is_empty(), "{report:?}");
+        let reports = sink.network.exchange().peers();
+        let liars = reports.iter().filter(|report| report.score < 100).count();
+        assert_eq!(liars, 2, "{reports:?}");
+    }
+}
