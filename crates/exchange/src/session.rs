@@ -16,7 +16,7 @@ use cidcast_store::{GetError, InFlight, PutError};
 use libp2p::PeerId;
 use tokio::sync::{Notify, oneshot};
 
-use crate::block_id::{inline, is_checkable};
+use crate::block_id::{inline, is_checkable, is_of_nothing};
 use crate::command::{ClaimId, Command, Notice, Want};
 use crate::error::{SupplyError, WantError};
 use crate::exchange::Exchange;
@@ -175,17 +175,24 @@ impl Session {
         let cid = *cid;
         let looked = tokio::task::spawn_blocking(move || {
             guard.hold(&cid);
-            store.get(&cid)
+            match store.get(&cid) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(GetError::NotFound { .. }) if is_of_nothing(&cid) => {
+                    let put = store.put(&cid, &[], &guard);
+                    let failed = |error| WantError::Store {
+                        cid,
+                        source: Arc::new(error),
+                    };
+                    put.map(|()| Some(Bytes::new())).map_err(failed)
+                }
+                Err(GetError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(WantError::Read {
+                    cid,
+                    source: Arc::new(error),
+                }),
+            }
         });
-        match looked.await {
-            Ok(Ok(bytes)) => Ok(Some(bytes)),
-            Ok(Err(GetError::NotFound { .. })) => Ok(None),
-            Ok(Err(error)) => Err(WantError::Read {
-                cid,
-                source: Arc::new(error),
-            }),
-            Err(_) => Err(WantError::Stopping),
-        }
+        looked.await.unwrap_or(Err(WantError::Stopping))
     }
 
     /// Tells of a peer that is likely to have what this session wants. It is asked when it is

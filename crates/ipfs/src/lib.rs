@@ -30,4 +30,5 @@ mod visit;
 
 pub use blocks::{BlockError, Blocks, Trust};
 pub use cidcast_exchange::{Class, WantError};
+pub use http::{CaFileError, TlsError, check_ca_file};
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};

@@ -12,6 +12,7 @@ mod far;
 mod fetching;
 mod golden;
 mod kubo;
+mod kubo_shapes;
 mod kubo_transfer;
 mod malicious;
 mod naming;
