@@ -5,12 +5,13 @@
 //! files gives the same root CID; [`unixfs::read`] walks paths, lists directories and streams byte
 //! ranges of any UnixFS DAG. [`Network`] gets what is not here: from peers by the exchange, and
 //! from whom the settings name; [`fetch`] brings whole DAGs, [`provide`] tells the DHT what is
-//! here, [`pinner`] brings them here to stay, [`names`] publishes and resolves names. [`swarm`] runs
-//! rust-ipfs for its transports, identify, ping, DHT and gossip.
+//! here, [`pinner`] brings it here to stay, [`names`] publishes and resolves names, [`gossip`] speaks
+//! to everyone on a topic and [`requests`] to one peer. [`swarm`] runs rust-ipfs for its transports,
+//! identify and DHT.
 //!
 //! What this crate never does: it decides nothing about visibility, allocation or what is to be
-//! pinned; it does not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay, resolver or
-//! router that the settings do not name.
+//! pinned; it does not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay,
+//! resolver or router that the settings do not name.
 //!
 //! Invariants: a DAG from outside costs at most the bounds written in [`unixfs::read`] and ends in
 //! an error, never in a panic; the root CID is a pure function of names and bytes; the node's key
@@ -18,11 +19,13 @@
 
 mod blocks;
 pub mod fetch;
+pub mod gossip;
 mod http;
 pub mod names;
 mod network;
 pub mod pinner;
 pub mod provide;
+pub mod requests;
 mod sources;
 pub mod swarm;
 pub mod unixfs;

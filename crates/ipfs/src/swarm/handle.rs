@@ -10,6 +10,8 @@ use super::dial;
 use super::error::{ConnectError, DisconnectError, PingError, SwarmFault};
 use super::ping::Pinger;
 use super::roster::{Nat, Peer, PortMapping, Roster};
+use crate::gossip::Gossip;
+use crate::requests::{Line, Requests};
 
 /// Most pings in one go.
 pub const MAX_PINGS: u8 = 100;
@@ -21,6 +23,8 @@ pub struct SwarmHandle {
     pub(super) peer: PeerId,
     pub(super) roster: Roster,
     pub(super) pinger: Pinger,
+    pub(super) gossip: Gossip,
+    pub(super) line: Line,
     pub(super) network: NetworkKind,
 }
 
@@ -131,6 +135,16 @@ impl SwarmHandle {
                 source: SwarmFault(error),
             }),
         }
+    }
+
+    /// Topics.
+    pub fn gossip(&self) -> &Gossip {
+        &self.gossip
+    }
+
+    /// Requests to single peers, and theirs.
+    pub fn requests(&self) -> Requests {
+        self.line.requests(&self.ipfs)
     }
 
     /// Pings a connected peer `count` times (at most [`MAX_PINGS`]), one after another. Each round

@@ -7,55 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cidcast_ipfs::swarm::{
-    Limits, NetworkKind, PingError, Service, StartError, Swarm, SwarmHandle, SwarmSettings,
+    Limits, NetworkKind, PingError, Service, StartError, Swarm, SwarmSettings,
 };
 use cidcast_runtime::Shutdown;
 use futures::future::join_all;
-use tempfile::TempDir;
 
+use crate::node::{Node, eventually};
 use crate::swarm::{EVERYWHERE, LONG, settings};
-
-/// A swarm with a folder of its own.
-struct Node {
-    swarm: Swarm,
-    _folder: TempDir,
-}
-
-impl Node {
-    async fn new(listen: &[&str], change: impl FnOnce(&mut SwarmSettings)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path(), listen);
-        settings.retry = Duration::from_millis(100);
-        change(&mut settings);
-        let swarm = Swarm::start(settings, None, &Shutdown::new()).await;
-        Self {
-            swarm: swarm.unwrap(),
-            _folder: folder,
-        }
-    }
-
-    fn handle(&self) -> SwarmHandle {
-        self.swarm.handle()
-    }
-
-    async fn address(&self) -> String {
-        self.swarm.listen_addresses().await.remove(0)
-    }
-}
-
-/// Looks until there is something to see.
-async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let seen = tokio::time::timeout(LONG, looking).await;
-    seen.unwrap_or_else(|_| panic!("never: {what}"))
-}
 
 fn network_key(folder: &Path, digit: char) -> PathBuf {
     let path = folder.join(format!("{digit}.key"));
@@ -246,7 +204,7 @@ async fn a_node_that_listens_nowhere_is_reached_through_its_relay() {
     assert_eq!(guest.handle().ping(id, 2, LONG).await.unwrap().len(), 2);
 
     // A relay that comes back is used again.
-    let folder = relay._folder;
+    let folder = relay.folder;
     let key = fs::read(folder.path().join("node.key")).unwrap();
     relay.swarm.stop().await.unwrap();
     eventually("the loss", async || {
