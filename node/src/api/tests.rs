@@ -122,10 +122,7 @@ impl TestNode {
             &mut registry,
             &shutdown,
         );
-        let swarm = SwarmSettings {
-            listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
-            ..SwarmSettings::new(dir.path().join("peer.key"))
-        };
+        let swarm = swarm_settings(dir.path());
         let swarm = Swarm::start(swarm, Some(behaviour), &shutdown)
             .await
             .unwrap();
@@ -222,6 +219,13 @@ impl TestNode {
             .await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn swarm_settings(dir: &Path) -> SwarmSettings {
+    SwarmSettings {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+        ..SwarmSettings::new(dir.join("peer.key"))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cidcast_exchange::Class;
-use cidcast_ipfs::fetch::{Fetch, FetchProgress, FetchSettings};
+use cidcast_ipfs::fetch::{Fetch, FetchProgress, FetchSettings, Fetched};
 use cidcast_store::Audience;
 use cidcast_testkit::{Line, SlowLine};
 
@@ -12,6 +12,8 @@ use crate::peer::{LONG, Package, Peer};
 
 /// Nothing moved for so long: a stall.
 const STALL: Duration = Duration::from_secs(5);
+/// That a peer has fallen silent is known after 5 s on a line whose blocks take their time.
+const LOSS: Duration = Duration::from_secs(10);
 
 fn line(milliseconds: u64) -> Line {
     Line {
@@ -35,14 +37,14 @@ fn fetch(sink: &Peer, package: &Package) -> Fetch {
     sink.network.fetch(package.root, settings)
 }
 
-/// Fetches to the end, telling `seen` of each step; never may nothing move for long.
-async fn finish(mut fetch: Fetch, mut seen: impl FnMut(FetchProgress)) -> FetchProgress {
+/// Fetches to the end, telling `seen` of each step; never may nothing move for so long.
+async fn finish(mut fetch: Fetch, stall: Duration, mut seen: impl FnMut(FetchProgress)) -> Fetched {
     let mut progress = fetch.progress();
     let mut work = std::pin::pin!(fetch.finish());
     loop {
         tokio::select! {
-            done = &mut work => return done.unwrap().progress,
-            moved = tokio::time::timeout(STALL, progress.changed()) => {
+            done = &mut work => return done.unwrap(),
+            moved = tokio::time::timeout(stall, progress.changed()) => {
                 let now = *progress.borrow_and_update();
                 moved.unwrap_or_else(|_| panic!("stalled at {now:?}")).unwrap();
                 seen(now);
@@ -71,10 +73,10 @@ async fn a_package_crosses_long_and_lossy_lines_without_a_stall() {
             let (peers, package) = sources(1, segments, bytes).await;
             let sink = Peer::new().await;
             let _line = meet_over(line(milliseconds), &sink, &peers[0]).await;
-            let done = finish(fetch(&sink, &package), |_| {}).await;
-            assert_eq!(done.blocks, package.blocks);
+            let done = finish(fetch(&sink, &package), STALL, |_| {}).await;
+            assert_eq!(done.progress.blocks, package.blocks);
             // A late answer may be asked for again, seldom.
-            let twice = done.bytes.saturating_sub(package.bytes);
+            let twice = done.progress.bytes.saturating_sub(package.bytes);
             assert!(twice <= package.bytes / 4, "{twice} bytes came twice");
         }
     }
@@ -94,7 +96,7 @@ async fn a_source_that_falls_silent_at_the_far_end_is_replaced_by_the_other() {
             lines.push((peer, meet_over(narrow, &sink, peer).await));
         }
         let mut fell_at = None;
-        let done = finish(fetch(&sink, &package), |now| {
+        let done = finish(fetch(&sink, &package), LOSS, |now| {
             if now.blocks > 10 && fell_at.is_none() {
                 // Whoever gives most: the more is asked of it and will not come.
                 let givers = sink.network.exchange().peers();
@@ -105,7 +107,7 @@ async fn a_source_that_falls_silent_at_the_far_end_is_replaced_by_the_other() {
                 fell_at = Some(now.blocks);
             }
         });
-        assert_eq!(done.await.blocks, package.blocks);
+        assert_eq!(done.await.progress.blocks, package.blocks);
         assert!(fell_at.is_some_and(|blocks| blocks < package.blocks));
     }
 }
@@ -136,12 +138,14 @@ async fn two_of_three_sources_with_rotten_disks_do_not_matter() {
         for peer in &peers {
             lines.push(meet_over(line(milliseconds), &sink, peer).await);
         }
-        let done = finish(fetch(&sink, &package), |_| {}).await;
-        assert_eq!((done.blocks, done.peers), (package.blocks, 1));
+        let done = finish(fetch(&sink, &package), STALL, |_| {}).await;
+        let progress = done.progress;
+        assert_eq!((progress.blocks, progress.peers), (package.blocks, 1));
         let holder = "copy".parse().unwrap();
         sink.store
             .pin(&holder, &package.root, Audience::Members)
             .unwrap();
+        drop(done);
         let report = sink.store.verify(|_| {}, || false).unwrap();
         assert!(report.corrupt.is_empty(), "{report:?}");
         let reports = sink.network.exchange().peers();
