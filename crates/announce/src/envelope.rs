@@ -6,11 +6,13 @@
 use bytes::Bytes;
 use cid::Cid;
 use multihash_codetable::{Code, MultihashDigest};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{SignError, VerifyError};
 use crate::public_key::PublicKey;
 use crate::secret::Signer;
+use crate::wire;
 
 /// The format that this program reads and writes.
 pub(crate) const VERSION: u64 = 1;
@@ -94,16 +96,11 @@ impl<'a, B: Serialize + DeserializeOwned> Unverified<'a, B> {
             });
         }
         let (signature, body_bytes) = split(bytes).ok_or(VerifyError::NotAnEnvelope)?;
-        let body: B = serde_ipld_dagcbor::from_slice(body_bytes)
-            .map_err(|error| unsupported(body_bytes).unwrap_or(VerifyError::Malformed(error)))?;
-        match serde_ipld_dagcbor::to_vec(&body) {
-            Ok(again) if again == body_bytes => Ok(Self {
-                body,
-                signature,
-                body_bytes,
-            }),
-            _ => Err(VerifyError::NotCanonical),
-        }
+        Ok(Self {
+            body: wire::read_canonical(body_bytes)?,
+            signature,
+            body_bytes,
+        })
     }
 
     /// Checks the signature, by the strict rules: no key and no `R` of small order, `S` reduced.
@@ -124,16 +121,6 @@ fn split(bytes: &[u8]) -> Option<([u8; 64], &[u8])> {
     let rest = bytes.strip_prefix(&HEAD)?;
     let (signature, rest) = rest.split_first_chunk::<64>()?;
     Some((*signature, rest.strip_prefix(&MIDDLE)?))
-}
-
-/// What does not read as this version may be of another: then that is what to say.
-fn unsupported(body: &[u8]) -> Option<VerifyError> {
-    #[derive(Deserialize)]
-    struct OnlyVersion {
-        v: u64,
-    }
-    let OnlyVersion { v } = serde_ipld_dagcbor::from_slice(body).ok()?;
-    check_version(v).err()
 }
 
 pub(crate) fn check_version(found: u64) -> Result<(), VerifyError> {

@@ -252,7 +252,7 @@ impl Profile {
 }
 
 impl Snapshot {
-    fn check(&self) -> Checked {
+    pub(crate) fn check(&self) -> Checked {
         field::integer("seq", self.seq)?;
         field::link("head", &self.head)?;
         field::at_most("segments", &self.segments, MAX_SEGMENTS)?;

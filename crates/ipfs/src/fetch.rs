@@ -7,6 +7,7 @@
 //! before dropping the [`Fetched`].
 
 mod order;
+mod scope;
 mod walk;
 
 use std::fmt;
@@ -16,13 +17,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use cid::Cid;
 use cidcast_exchange::{Class, WantError};
-use cidcast_store::{GetError, InFlight, Store};
+use cidcast_store::{GetError, InFlight, PinScope, Store};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use crate::sources::Fed;
+use crate::throttle::Throttle;
 use crate::unixfs::RAW;
+pub use scope::Scope;
 pub use walk::{FetchOrder, WalkError};
 use walk::{Step, Walk};
 
@@ -88,14 +91,17 @@ pub struct Fetch {
     width: usize,
     patience: Duration,
     kept: Option<Arc<InFlight>>,
+    throttle: Option<Throttle>,
     progress: watch::Sender<FetchProgress>,
 }
 
-/// A DAG that is here, complete, and held until this is dropped.
+/// A DAG, or the part of it that was wanted, that is here, complete, and held until this is dropped.
 pub struct Fetched {
     fed: Fed,
     /// How much it was.
     pub progress: FetchProgress,
+    /// The part that is here, to pin it with [`Store::pin_part`].
+    pub scope: PinScope,
 }
 
 impl Fetched {
@@ -127,6 +133,7 @@ impl Fetch {
             width: settings.width.max(1),
             patience,
             kept: None,
+            throttle: None,
             progress: watch::Sender::new(FetchProgress::default()),
         }
     }
@@ -135,6 +142,20 @@ impl Fetch {
     /// [`Store::keep_partial`], so that what arrives is kept when this is cut off.
     pub fn keeping(mut self, guard: Arc<InFlight>) -> Self {
         self.kept = Some(guard);
+        self
+    }
+
+    /// Only this part. Has to be said before [`Self::finish`].
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.walk.set_scope(scope);
+        self
+    }
+
+    /// No faster than this; for what nobody waits for.
+    #[must_use]
+    pub fn throttled(mut self, throttle: Throttle) -> Self {
+        self.throttle = Some(throttle);
         self
     }
 
@@ -158,9 +179,14 @@ impl Fetch {
                         if let Some(kept) = &self.kept {
                             kept.hold(&step.cid);
                         }
-                        let (fed, store, patience) = (&self.fed, &self.store, self.patience);
+                        let getting = Getting {
+                            fed: &self.fed,
+                            store: &self.store,
+                            patience: self.patience,
+                            throttle: self.throttle.as_ref(),
+                        };
                         running.push(async move {
-                            let got = get(fed, store, &step, patience).await;
+                            let got = getting.get(&step).await;
                             (step, got)
                         });
                     }
@@ -180,6 +206,10 @@ impl Fetch {
         Ok(Fetched {
             fed: self.fed.clone(),
             progress,
+            scope: match self.walk.ended() {
+                ended if ended.is_empty() => PinScope::Whole,
+                ended => PinScope::Without(ended),
+            },
         })
     }
 }
@@ -194,21 +224,45 @@ fn progress(fed: &Fed, walk: &Walk) -> FetchProgress {
     }
 }
 
-async fn get(fed: &Fed, store: &Store, step: &Step, patience: Duration) -> Result<Got, FetchError> {
-    let session = fed.session();
-    if step.cid.codec() == RAW {
-        // Held before it is looked for; whether a leaf is there is known without reading it.
+/// What every block of a fetch is got with.
+struct Getting<'a> {
+    fed: &'a Fed,
+    store: &'a Store,
+    patience: Duration,
+    throttle: Option<&'a Throttle>,
+}
+
+impl Getting<'_> {
+    async fn get(self, step: &Step) -> Result<Got, FetchError> {
+        let session = self.fed.session();
+        // Held before it is looked for.
         session.guard().hold(&step.cid);
-        let (store, cid) = (store.clone(), step.cid);
+        let is_leaf = step.cid.codec() == RAW;
+        // Whether a block is there is known without reading it. What is, is not throttled.
+        let is_here = (is_leaf || self.throttle.is_some()) && self.is_here(step).await?;
+        if is_here && is_leaf {
+            return Ok(Got::Leaf);
+        }
+        let share = match self.throttle {
+            Some(throttle) if !is_here => Some(throttle.share().await),
+            _ => None,
+        };
+        let block = session.get(&step.cid, step.order, self.patience).await?;
+        if let Some(share) = share {
+            share.came(block.len());
+        }
+        Ok(Got::Block(block))
+    }
+
+    async fn is_here(&self, step: &Step) -> Result<bool, FetchError> {
+        let (store, cid) = (self.store.clone(), step.cid);
         let looked = tokio::task::spawn_blocking(move || store.size(&cid)).await;
         match looked.map_err(|_| WantError::Stopping)? {
-            Ok(_) => return Ok(Got::Leaf),
-            Err(GetError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) => Ok(true),
+            Err(GetError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
-    let block = session.get(&step.cid, step.order, patience).await?;
-    Ok(Got::Block(block))
 }
 
 impl fmt::Debug for Fetch {

@@ -28,6 +28,7 @@ pub mod provide;
 pub mod requests;
 mod sources;
 pub mod swarm;
+mod throttle;
 pub mod unixfs;
 mod visit;
 
@@ -35,3 +36,4 @@ pub use blocks::{BlockError, Blocks, Trust};
 pub use cidcast_exchange::{Class, WantError};
 pub use http::{CaFileError, TlsError, check_ca_file};
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};
+pub use throttle::{Flow, Throttle};

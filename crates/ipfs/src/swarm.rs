@@ -13,6 +13,7 @@
 
 mod address;
 mod behaviour;
+mod blocked;
 mod bootstrap;
 mod build;
 mod dial;
@@ -45,6 +46,7 @@ use tokio_util::sync::DropGuard;
 use crate::gossip::Gossip;
 use crate::requests::Line;
 use behaviour::Own;
+use blocked::Blocked;
 use bootstrap::BootstrapPeer;
 use build::{Parts, build};
 use ping::Pinger;
@@ -60,7 +62,7 @@ pub use handle::{MAX_PINGS, NetworkKind, Reach, SwarmHandle};
 pub use key::KeyError;
 pub use metrics::Metrics;
 pub use network_key::{NetworkKeyError, check_network_key};
-pub use roster::{Connection, Direction, Nat, Peer, PortMapping};
+pub use roster::{Connection, Direction, Nat, Peer, PeerEvent, PortMapping};
 pub use rust_ipfs::PeerId;
 pub use settings::{Limits, Service, SwarmSettings};
 
@@ -195,6 +197,7 @@ impl Swarm {
         let (line, requests) =
             Line::new(settings.requests.clone(), settings.metrics.requests.clone());
         let withdrawals = Withdrawals::default();
+        let blocked = Blocked::default();
         let network = match checked.network_key {
             Some(_) => NetworkKind::Private,
             None => NetworkKind::Open,
@@ -204,6 +207,7 @@ impl Swarm {
             key: &checked.key,
             network_key: checked.network_key,
             own: Own {
+                blocked: blocked.clone(),
                 exchange: exchange.into(),
                 ping,
                 gossip: gossip_mounted,
@@ -221,6 +225,7 @@ impl Swarm {
                 pinger,
                 gossip,
                 line,
+                blocked,
                 network,
             },
             listeners: Vec::new(),

@@ -53,7 +53,7 @@ pub use error::{
 pub use hold::InFlight;
 pub use links::links;
 pub use metrics::Metrics;
-pub use pins::{Audience, Holder, ParseHolderError, Partial, Pin, PinSummary, Unpinned};
+pub use pins::{Audience, Holder, ParseHolderError, Partial, Pin, PinScope, PinSummary, Unpinned};
 pub use settings::StoreSettings;
 pub use store::{DiskUsage, Stat, Store};
 pub use verify::{VerifyProgress, VerifyReport};

@@ -4,6 +4,7 @@ mod changes;
 mod database;
 mod holder;
 mod partials;
+mod scope;
 
 use cid::Cid;
 use cidcast_types::Timestamp;
@@ -11,6 +12,7 @@ use cidcast_types::Timestamp;
 pub(crate) use changes::NewPin;
 pub(crate) use database::{Database, Totals};
 pub use holder::{Holder, ParseHolderError};
+pub use scope::PinScope;
 
 /// Who may have the blocks of a pin. A block under several pins is open to the widest of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +23,7 @@ pub enum Audience {
     Anyone,
 }
 
-/// One recursive pin.
+/// One recursive pin, of a whole DAG or of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// Who wants it.
@@ -34,6 +36,8 @@ pub struct Pin {
     pub blocks: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Which part of the DAG it keeps.
+    pub scope: PinScope,
 }
 
 /// A DAG that is on its way here: what has arrived of it is kept, and served to nobody.

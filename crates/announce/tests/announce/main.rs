@@ -4,8 +4,15 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "a test says by panicking what it did not expect"
 )]
 
 mod announcements;
+mod block_lists;
 mod draft;
+mod feeds;
+mod key_files;
+mod notices;
+mod segments;
+mod vectors;

@@ -6,6 +6,7 @@ use cidcast_exchange::Behaviour as Exchange;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 
+use super::blocked::Blocked;
 use super::ping;
 use crate::{gossip, requests};
 
@@ -13,6 +14,7 @@ use crate::{gossip, requests};
 #[derive(NetworkBehaviour)]
 #[behaviour(to_swarm = "Infallible")]
 pub(super) struct Own {
+    pub(super) blocked: Blocked,
     pub(super) exchange: Toggle<Exchange>,
     pub(super) ping: ping::Behaviour,
     pub(super) gossip: gossip::Behaviour,

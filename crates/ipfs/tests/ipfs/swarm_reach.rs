@@ -1,13 +1,13 @@
 //! How swarms find, reach and refuse each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cidcast_ipfs::swarm::{
-    Limits, NetworkKind, PingError, Service, StartError, Swarm, SwarmSettings,
+    Limits, NetworkKind, PeerEvent, PeerId, PingError, Service, StartError, Swarm, SwarmSettings,
 };
 use cidcast_runtime::Shutdown;
 use futures::future::join_all;
@@ -289,4 +289,40 @@ async fn an_address_that_cannot_be_announced_is_refused_by_name() {
         Err(StartError::Address(error)) => assert!(error.to_string().contains("0.0.0.0")),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comings_and_goings_are_told_and_addresses_are_known() {
+    let (here, there) = (
+        Node::new(&EVERYWHERE[..1], |_| {}).await,
+        Node::new(&EVERYWHERE[..1], |_| {}).await,
+    );
+    let id: PeerId = there.swarm.peer_id().parse().unwrap();
+    let handle = here.handle();
+    let mut events = handle.peer_events();
+    here.meet(&there).await;
+    for event in [PeerEvent::Connected(id), PeerEvent::Identified(id)] {
+        let told = tokio::time::timeout(LONG, events.recv()).await.unwrap();
+        assert_eq!(told, Ok(event));
+    }
+    assert!(handle.peer(&id).unwrap().speaks("/ipfs/ping/1.0.0"));
+    let address = there.address().await;
+    assert!(handle.addresses_of(&id).contains(&address));
+    let own = there.handle().own_addresses().await;
+    assert_eq!(own, [address], "loopback, for want of others");
+
+    handle.set_blocked(HashSet::from([id])).await;
+    let told = async {
+        // It may be identified again meanwhile.
+        while events.recv().await != Ok(PeerEvent::Disconnected(id)) {}
+    };
+    tokio::time::timeout(LONG, told).await.unwrap();
+    let address = there.address().await;
+    let refused = here.swarm.connect(&address, LONG).await;
+    assert!(refused.is_err(), "a blocked peer is not dialled");
+    let own = here.address().await;
+    let _ = there.swarm.connect(&own, LONG).await;
+    assert!(handle.peer(&id).is_none(), "nor let in");
+    handle.set_blocked(HashSet::new()).await;
+    here.meet(&there).await;
 }

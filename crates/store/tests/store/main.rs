@@ -16,5 +16,6 @@ mod kubo;
 mod model;
 mod opening;
 mod partials;
+mod parts;
 mod pinning;
 mod threads;
