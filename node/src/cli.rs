@@ -13,6 +13,7 @@ mod failure;
 mod feed;
 mod fetch;
 mod key;
+mod get;
 mod name;
 mod output;
 mod passphrase;

@@ -5,6 +5,7 @@ mod assets;
 mod description;
 mod network;
 mod peers;
+mod pins;
 mod site;
 mod sources;
 mod tus;
@@ -31,6 +32,8 @@ use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::names::{NameSettings, Names};
+use cidcast_ipfs::pinner::Pinner;
+use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
 use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
@@ -70,6 +73,7 @@ struct TestNode {
     ingest: Ingest,
     catalog: Catalog,
     swarm: Swarm,
+    store: Store,
     _dir: tempfile::TempDir,
 }
 
@@ -138,10 +142,7 @@ impl TestNode {
             &mut registry,
             &shutdown,
         );
-        let swarm = SwarmSettings {
-            listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
-            ..SwarmSettings::new(dir.path().join("peer.key"))
-        };
+        let swarm = swarm_settings(dir.path());
         let swarm = Swarm::start(swarm, Some(behaviour), &shutdown)
             .await
             .unwrap();
@@ -149,7 +150,10 @@ impl TestNode {
             &swarm,
             exchange.clone(),
             store.clone(),
-            NetworkSettings::default(),
+            NetworkSettings {
+                fetch_timeout: Duration::from_secs(10),
+                ..NetworkSettings::default()
+            },
             &shutdown,
         );
         let network = network.await.unwrap();
@@ -162,17 +166,22 @@ impl TestNode {
             &mut registry,
         );
         let discovery = Discovery::start(discovery, &shutdown).await.unwrap();
+        let pinner = Pinner::start(network.clone(), store.clone(), Clock::System, &shutdown);
+        let pinner = pinner.await.unwrap();
+        let provider = Provider::start(&swarm, ProviderSettings::default(), &shutdown);
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
             ingest: ingest.clone(),
             catalog: catalog.clone(),
-            store,
+            store: store.clone(),
             swarm: swarm.handle(),
             exchange,
             network,
             names,
             discovery: Arc::new(discovery),
             clock: Clock::System,
+            pinner,
+            provider,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
             shutdown: shutdown.clone(),
@@ -184,6 +193,7 @@ impl TestNode {
             ingest,
             catalog,
             swarm,
+            store,
             _dir: dir,
         }
     }
@@ -265,6 +275,13 @@ fn discovery(
         followers: FollowersRule::default(),
         replication: ReplicationSettings::default(),
         watched: TakeViews::new(Vec::new),
+    }
+}
+
+fn swarm_settings(dir: &Path) -> SwarmSettings {
+    SwarmSettings {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+        ..SwarmSettings::new(dir.join("peer.key"))
     }
 }
 

@@ -1,8 +1,9 @@
 //! What publishers announce: told, heard, trusted.
 
+use cidcast_discovery::feeds::FeedSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, Switch};
+use super::{ByteSize, Span, Switch};
 
 /// Announcements: the own ones and those of others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub(crate) struct Discovery {
     pub(crate) max_copies: u32,
     /// Ask nodes that hold copies to tell how often they were watched.
     pub(crate) collect_views: Switch,
+    /// How often a peer is asked what it has.
+    pub(crate) ask_every: Span,
 }
 
 /// Whose announcements are indexed here.
@@ -76,6 +79,7 @@ impl Default for Discovery {
             min_copies: 2,
             max_copies: 5,
             collect_views: Switch::On,
+            ask_every: Span::new(FeedSettings::default().round),
         }
     }
 }

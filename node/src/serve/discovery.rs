@@ -91,6 +91,7 @@ fn feed_settings(discovery: &config::Discovery) -> FeedSettings {
             Switch::On => ViewSharing::Share,
             Switch::Off => ViewSharing::Keep,
         },
+        round: discovery.ask_every.duration(),
         ..FeedSettings::default()
     }
 }

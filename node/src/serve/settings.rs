@@ -71,6 +71,7 @@ pub(super) fn network(config: &Config) -> NetworkSettings {
     NetworkSettings {
         routers: network.routers.clone(),
         http_gateways: network.http_gateways.clone(),
+        ca_file: network.ca_file.clone(),
         fetch_timeout: network.fetch_timeout.duration(),
         dht: match network.dht {
             Dht::Auto => DhtRole::Auto,
@@ -86,28 +87,6 @@ pub(super) fn names(config: &Config, data_dir: &DataDir) -> NameSettings {
     NameSettings {
         dns_servers: servers.filter_map(|text| dns_server(text)).collect(),
         ..NameSettings::new(data_dir.names_folder())
-    }
-}
-
-pub(super) fn feeds(config: &Config) -> FeedSettings {
-    let discovery = &config.discovery;
-    FeedSettings {
-        mode: discovery.mode.of_feeds(),
-        quota: FeedLimits {
-            publisher_bytes: discovery.quota.publisher.bytes(),
-            total_bytes: discovery.quota.total.bytes(),
-            publishers: discovery.quota.publishers,
-        },
-        copies: Replication {
-            min: discovery.copies.min,
-            max: discovery.copies.max,
-        },
-        views: match discovery.share_views {
-            Switch::On => ViewSharing::Share,
-            Switch::Off => ViewSharing::Keep,
-        },
-        round: discovery.ask_every.duration(),
-        ..FeedSettings::default()
     }
 }
 
