@@ -4,36 +4,61 @@
 //! and now and then without one. The task that carries them ends with the `Shutdown` it was started
 //! under; nothing is lost when it is dropped.
 
+use std::sync::Arc;
+
+use cidcast_announce::NodeKey;
 use cidcast_catalog::Catalog;
-use cidcast_discovery::Discovery;
-use cidcast_discovery::feeds::{FeedArgs, Feeds, Metrics};
+use cidcast_discovery::feeds::{Feeds, Metrics};
+use cidcast_discovery::follow::FollowersRule;
+use cidcast_discovery::trust::TrustSettings;
+use cidcast_discovery::{Discovery, DiscoveryArgs};
 use cidcast_ingest::{Event, Ingest};
-use cidcast_ipfs::swarm::Swarm;
+use cidcast_ipfs::Blocks;
+use cidcast_ipfs::swarm::{Swarm, key_seed};
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::network::Reachable;
 use super::settings;
 use crate::config::{Config, DataDir};
+
+/// The parts that discovery works with.
+pub(super) struct Parts<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) store: &'a Store,
+    pub(super) swarm: &'a Swarm,
+    pub(super) blocks: &'a Blocks,
+    pub(super) reachable: &'a Reachable,
+}
 
 /// Starts it. It has to be stopped before the swarm is.
 pub(super) async fn start(
     config: &Config,
     data_dir: &DataDir,
-    (catalog, store, swarm): (&Catalog, &Store, &Swarm),
+    parts: Parts<'_>,
     registry: &mut Registry,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Discovery> {
-    let args = FeedArgs {
-        catalog: catalog.clone(),
-        store: store.clone(),
-        swarm: swarm.handle(),
-        key_file: data_dir.publisher_key_file(),
+    let key_file = data_dir.swarm_key_file();
+    let seed = tokio::task::spawn_blocking(move || key_seed(&key_file)).await??;
+    let args = DiscoveryArgs {
+        catalog: parts.catalog.clone(),
+        store: parts.store.clone(),
+        swarm: parts.swarm.handle(),
         clock: Clock::System,
+        key_file: data_dir.publisher_key_file(),
         metrics: Metrics::register(registry),
-        settings: settings::feeds(config),
+        feeds: settings::feeds(config),
+        network: parts.reachable.network.clone(),
+        names: parts.reachable.names.clone(),
+        blocks: parts.blocks.clone(),
+        node_key: Arc::new(NodeKey::from_seed(seed)),
+        bootstrap: config.swarm.bootstrap.clone(),
+        trust: TrustSettings::default(),
+        followers: FollowersRule::default(),
     };
     Ok(Discovery::start(args, shutdown).await?)
 }

@@ -130,7 +130,13 @@ async fn open(
         shutdown,
     )
     .await?;
-    let parts = (&catalog, &store, &swarm);
+    let parts = discovery::Parts {
+        catalog: &catalog,
+        store: &store,
+        swarm: &swarm,
+        blocks: &blocks,
+        reachable: &reachable,
+    };
     let discovery = discovery::start(config, data_dir, parts, registry, shutdown).await?;
     discovery::keep_announcing(discovery.feeds(), &ingest, &exchange_tasks);
     let parts = (&catalog, &blocks, &ingest);

@@ -66,10 +66,14 @@ impl Store {
             pins.push(NewPin {
                 root: *cid,
                 blocks: vec![(key, u32::try_from(size).unwrap_or(u32::MAX))],
+                scope: PinScope::Whole,
             });
         }
         self.core.sync()?;
-        self.core.pins.add(holder, audience, &pins)?;
+        let unpinned = self.core.pins.add(holder, audience, &pins)?;
+        if unpinned.blocks > 0 {
+            self.core.queue.doomed();
+        }
         self.core.metrics.pins_added.inc_by(pins.len() as u64);
         self.core.show(&self.core.pins.totals()?);
         drop(guard);
