@@ -5,7 +5,6 @@
 //! each part of the node gets its own settings made from them in `serve`.
 
 mod check;
-mod discovery;
 mod load;
 mod sources;
 mod units;
@@ -18,7 +17,6 @@ use cidcast_media::plan::LadderSettings;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{check, dns_server};
-pub(crate) use discovery::Discovery;
 pub(crate) use load::{ConfigError, from_environment, from_text};
 pub(crate) use sources::{DataDir, DataDirError, FirstRun, Locations, read, read_file};
 pub(crate) use units::{ByteSize, Span, Switch};
@@ -34,7 +32,6 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     pub(crate) swarm: Swarm,
     pub(crate) network: Network,
-    pub(crate) discovery: Discovery,
     pub(crate) upload: Upload,
     pub(crate) transcode: Transcode,
     pub(crate) ingest: Ingest,

@@ -1,10 +1,9 @@
 //! One running node: everything is started here, in order, and stopped in the opposite order.
 //!
 //! Start: data directory and its lock → catalog → store → tools → sockets bound → exchange and swarm →
-//! ingest → discovery → listeners answer → `run.json`. Stop: no new requests → workers drained →
-//! discovery stopped → exchange and swarm closed → catalog and store closed; each step has a deadline.
+//! ingest → listeners answer → `run.json`. Stop: no new requests → workers drained → exchange and
+//! swarm closed → catalog and store closed; each step has a deadline.
 
-mod discovery;
 mod listener;
 mod lock;
 mod network;
@@ -19,7 +18,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cidcast_catalog::Catalog;
-use cidcast_discovery::Discovery;
 use cidcast_ingest::Ingest;
 use cidcast_ipfs::swarm::Swarm;
 use cidcast_runtime::Shutdown;
@@ -39,7 +37,6 @@ pub(crate) struct Running {
     catalog: Catalog,
     store: Store,
     swarm: Swarm,
-    discovery: Discovery,
     exchange_tasks: Shutdown,
     ingest: Ingest,
     /// The listeners, their connections and event streams.

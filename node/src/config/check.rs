@@ -9,7 +9,7 @@ use cidcast_ipfs::swarm::{
     check_relay,
 };
 
-use super::{Config, Token, discovery};
+use super::{Config, Token};
 
 /// One unusable value: the key, what is wrong with it, what to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,21 +31,15 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_gateway(config, &mut findings);
     check_swarm(config, &mut findings);
     check_network(config, &mut findings);
-    discovery::check(&config.discovery, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
 }
 
-pub(super) struct Findings(Vec<Finding>);
+struct Findings(Vec<Finding>);
 
 impl Findings {
-    pub(super) fn unless(
-        &mut self,
-        fine: bool,
-        key: impl Into<String>,
-        problem: impl Into<String>,
-    ) {
+    fn unless(&mut self, fine: bool, key: impl Into<String>, problem: impl Into<String>) {
         if !fine {
             self.0.push(Finding {
                 key: key.into(),

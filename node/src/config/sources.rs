@@ -92,11 +92,6 @@ impl DataDir {
         self.0.join("peer.key")
     }
 
-    /// The publisher's private key.
-    pub(crate) fn publisher_key_file(&self) -> PathBuf {
-        self.0.join("publisher.key")
-    }
-
     /// The catalog's database.
     pub(crate) fn catalog_file(&self) -> PathBuf {
         self.0.join("catalog.sqlite")

@@ -69,10 +69,6 @@ const TIMES: [(&str, u64); 5] = [
 ];
 
 impl ByteSize {
-    pub(crate) const fn new(bytes: u64) -> Self {
-        Self(bytes)
-    }
-
     pub(crate) const fn gib(count: u64) -> Self {
         Self(count << 30)
     }

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use cidcast_announce::{Replication, ViewSharing};
-use cidcast_catalog::FeedLimits;
-use cidcast_discovery::feeds::FeedSettings;
 use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
 use cidcast_ipfs::names::NameSettings;
@@ -86,28 +83,6 @@ pub(super) fn names(config: &Config, data_dir: &DataDir) -> NameSettings {
     NameSettings {
         dns_servers: servers.filter_map(|text| dns_server(text)).collect(),
         ..NameSettings::new(data_dir.names_folder())
-    }
-}
-
-pub(super) fn feeds(config: &Config) -> FeedSettings {
-    let discovery = &config.discovery;
-    FeedSettings {
-        mode: discovery.mode.of_feeds(),
-        quota: FeedLimits {
-            publisher_bytes: discovery.quota.publisher.bytes(),
-            total_bytes: discovery.quota.total.bytes(),
-            publishers: discovery.quota.publishers,
-        },
-        copies: Replication {
-            min: discovery.copies.min,
-            max: discovery.copies.max,
-        },
-        views: match discovery.share_views {
-            Switch::On => ViewSharing::Share,
-            Switch::Off => ViewSharing::Keep,
-        },
-        round: discovery.ask_every.duration(),
-        ..FeedSettings::default()
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cidcast_catalog::Catalog;
-use cidcast_discovery::Discovery;
 use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_gateway::{Access, StaticSite};
 use cidcast_ingest::{Ingest, Parties};
@@ -19,7 +18,7 @@ use tokio::net::TcpListener;
 
 use super::lock::NodeLock;
 use super::network::{self, Reachable};
-use super::{Addresses, RunFile, Running, discovery, listener, settings, token};
+use super::{Addresses, RunFile, Running, listener, settings, token};
 use crate::api::{self, Api, Door, Facts, Gateway, InFlight, Rules, Site};
 use crate::config::{Config, DataDir};
 
@@ -37,7 +36,6 @@ struct Core {
     swarm: Swarm,
     exchange: Exchange,
     reachable: Reachable,
-    discovery: Discovery,
     /// The exchange's own: it ends after the write path and before the store.
     exchange_tasks: Shutdown,
     ingest: Ingest,
@@ -67,7 +65,6 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         catalog,
         store,
         swarm,
-        discovery,
         exchange_tasks,
         ingest,
         ..
@@ -76,7 +73,6 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
         catalog,
         store,
         swarm,
-        discovery,
         exchange_tasks,
         ingest,
         intake,
@@ -130,15 +126,6 @@ async fn open(
         shutdown,
     )
     .await?;
-    let parts = discovery::Parts {
-        catalog: &catalog,
-        store: &store,
-        swarm: &swarm,
-        blocks: &blocks,
-        reachable: &reachable,
-    };
-    let discovery = discovery::start(config, data_dir, parts, registry, shutdown).await?;
-    discovery::keep_announcing(discovery.feeds(), &ingest, &exchange_tasks);
     let parts = (&catalog, &blocks, &ingest);
     let tell = (exchange.clone(), reachable.provider.clone());
     network::keep_providing(config.network.provide, parts, tell, &exchange_tasks);
@@ -150,7 +137,6 @@ async fn open(
             swarm,
             exchange,
             reachable,
-            discovery,
             exchange_tasks,
             ingest,
             encoder,

@@ -1,4 +1,4 @@
-//! Stopping a node: intake, workers, discovery, swarm and exchange, catalog, store, in this order and bounded in time.
+//! Stopping a node: intake, workers, swarm and exchange, catalog, store, in this order and bounded in time.
 
 use std::time::Duration;
 
@@ -10,8 +10,6 @@ use super::{RunFile, Running};
 const WORKERS: Duration = Duration::from_secs(20);
 /// A player may be in the middle of a segment; it asks again.
 const CONNECTIONS: Duration = Duration::from_secs(5);
-/// An announcement that is being recorded.
-const DISCOVERY: Duration = Duration::from_secs(10);
 /// Blocks that are being written.
 const EXCHANGE: Duration = Duration::from_secs(10);
 /// Writing the log of SQLite back into its file.
@@ -36,9 +34,6 @@ impl Running {
         self.intake.trigger();
         let workers = self.ingest.stop(WORKERS).await;
         note("workers", workers.err().map(|error| error.to_string()));
-        // What was recorded stays; what was under way is asked for again.
-        let discovery = self.discovery.stop(DISCOVERY).await;
-        note("discovery", discovery.err().map(|error| error.to_string()));
         // Whoever waits for a block of a peer hears that there will be none.
         self.exchange_tasks.trigger();
         let connections = self.intake.drain(CONNECTIONS).await;
