@@ -90,10 +90,11 @@ enum Policy {
     Frozen,
 }
 
-type Here_ = BTreeMap<AssetId, Replica>;
+/// The copies of one publisher that are here or on their way.
+type Holdings = BTreeMap<AssetId, Replica>;
 
-async fn replicas(catalog: &Catalog) -> Result<BTreeMap<Publisher, Here_>, CatalogError> {
-    let mut all: BTreeMap<Publisher, Here_> = BTreeMap::new();
+async fn replicas(catalog: &Catalog) -> Result<BTreeMap<Publisher, Holdings>, CatalogError> {
+    let mut all: BTreeMap<Publisher, Holdings> = BTreeMap::new();
     let mut after = 0;
     loop {
         let page = catalog.replicas(after, PAGE).await?;
@@ -158,7 +159,7 @@ struct Scout<'a> {
     views: BTreeMap<AssetId, u64>,
     publisher: Publisher,
     policy: &'a Policy,
-    here: Here_,
+    here: Holdings,
 }
 
 impl Scout<'_> {
