@@ -66,6 +66,7 @@ impl Store {
             pins.push(NewPin {
                 root: *cid,
                 blocks: vec![(key, u32::try_from(size).unwrap_or(u32::MAX))],
+                scope: PinScope::Whole,
             });
         }
         self.core.sync()?;
