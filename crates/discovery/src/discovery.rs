@@ -15,7 +15,7 @@ use cidcast_store::Store;
 
 use crate::ask::Asker;
 use crate::delivery::{Deliveries, DeliveryArgs};
-use crate::feeds::{FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
+use crate::feeds::{self, FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
 use crate::serve::{self, Desk};
@@ -94,6 +94,7 @@ impl Discovery {
             settings: args.feeds.clone(),
         };
         let feeds = Feeds::start(feeds, &tasks).await?;
+        feeds::keep_name(&feeds, args.names.clone(), args.key_file.clone(), &tasks).await?;
         let discovery = Self::with(args, feeds, trust, tasks);
         if mode != Mode::Off {
             discovery.watch_what_is_wanted();
