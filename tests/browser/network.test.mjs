@@ -30,7 +30,7 @@ test('a publisher is followed by the address of its web app, found, copied, play
 
   await page.goto(`${here.api}/network`);
   await page.getByText('Nobody yet.').waitFor();
-  await page.getByRole('button', { name: 'Follow' }).click();
+  await page.getByRole('button', { name: 'Follow', exact: true }).click();
   const dialog = page.getByRole('dialog', { name: 'Follow a publisher' });
   await dialog.getByLabel('Whom').fill(there.api);
   await dialog.getByLabel('How much').selectOption('all');

@@ -163,7 +163,10 @@ fn a_wrong_configuration_is_refused_before_anything_begins() {
 async fn a_publisher_s_key_moves_to_another_directory_encrypted() {
     let stage = Stage::new();
     let (here, there) = (stage.data_dir("here"), stage.data_dir("there"));
-    let (file, passphrase) = (stage.path().join("key.pem"), stage.path().join("passphrase"));
+    let (file, passphrase) = (
+        stage.path().join("key.pem"),
+        stage.path().join("passphrase"),
+    );
     std::fs::write(&passphrase, "correct horse battery\n").unwrap();
     let (file, passphrase) = (file.to_str().unwrap(), passphrase.to_str().unwrap());
     let with = |command: &[&'static str]| -> Vec<String> {
@@ -178,11 +181,17 @@ async fn a_publisher_s_key_moves_to_another_directory_encrypted() {
     let shown = ok(&here, &["key", "show"]);
     let publisher = shown["publisher"].as_str().unwrap();
     assert!(publisher.starts_with("k51"), "{shown}");
-    assert_eq!(run(&here, &with(&["key", "export", "-o"]))["publisher"], publisher);
+    assert_eq!(
+        run(&here, &with(&["key", "export", "-o"]))["publisher"],
+        publisher
+    );
     let exported = std::fs::read_to_string(file).unwrap();
     assert!(exported.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
 
-    assert_eq!(run(&there, &with(&["key", "import"]))["publisher"], publisher);
+    assert_eq!(
+        run(&there, &with(&["key", "import"]))["publisher"],
+        publisher
+    );
     assert_eq!(ok(&there, &["key", "show"])["publisher"], publisher);
     // Another key that is there is not replaced unasked, nor that of a running node.
     let other = stage.data_dir("other");

@@ -140,7 +140,9 @@ impl Replicas {
         };
         let token = shutdown.token().clone();
         shutdown.spawn("replication", async move {
-            token.run_until_cancelled_owned(worker.run()).await
+            token
+                .run_until_cancelled_owned(Box::pin(worker.run()))
+                .await
         });
         replicas
     }

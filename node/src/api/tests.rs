@@ -142,8 +142,7 @@ impl TestNode {
             &mut registry,
             &shutdown,
         );
-        let swarm = swarm_settings(dir.path());
-        let swarm = Swarm::start(swarm, Some(behaviour), &shutdown)
+        let swarm = Swarm::start(swarm_settings(dir.path()), Some(behaviour), &shutdown)
             .await
             .unwrap();
         let network = Network::start(
@@ -249,6 +248,13 @@ impl TestNode {
             .await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn swarm_settings(dir: &Path) -> SwarmSettings {
+    SwarmSettings {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+        ..SwarmSettings::new(dir.join("peer.key"))
     }
 }
 

@@ -95,7 +95,10 @@ fn with_discovery(
     let url = format!("http://{host}/{path}");
     let tags = links.oembed_tags(&url);
     let text = String::from_utf8_lossy(&page);
-    Cow::Owned(text.replacen("</head>", &format!("{tags}</head>"), 1).into_bytes())
+    Cow::Owned(
+        text.replacen("</head>", &format!("{tags}</head>"), 1)
+            .into_bytes(),
+    )
 }
 
 fn respond(

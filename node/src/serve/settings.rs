@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use cidcast_announce::{Replication, ViewSharing};
-use cidcast_catalog::FeedLimits;
-use cidcast_discovery::feeds::FeedSettings;
 use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
 use cidcast_ipfs::names::NameSettings;

@@ -23,7 +23,7 @@ export function formOf(policy?: Policy): PolicyForm {
     budget: kind === 'budget' ? (value ?? '') : '50GiB',
     renditions: (policy?.renditions ?? []).join(', '),
     strategy: policy?.strategy ?? 'newest',
-    lifetime: policy?.min_lifetime ?? 0,
+    lifetime: policy?.min_lifetime ?? DAY,
   };
 }
 

@@ -8,7 +8,9 @@ use cidcast_announce::{NodeKey, Publisher};
 use cidcast_catalog::{AnnouncedQuery, Catalog, Feed, NewAsset, Patch};
 use cidcast_discovery::feeds::{FeedSettings, Feeds, Metrics, Mode, Outcome};
 use cidcast_discovery::follow::FollowersRule;
+use cidcast_discovery::replication::ReplicationSettings;
 use cidcast_discovery::trust::TrustSettings;
+use cidcast_discovery::views::TakeViews;
 use cidcast_discovery::{Discovery, DiscoveryArgs};
 use cidcast_exchange::{Behaviour, Exchange, ExchangeSettings};
 use cidcast_ipfs::names::{NameSettings, Names};
@@ -81,6 +83,8 @@ impl Host {
             bootstrap: Vec::new(),
             trust: TrustSettings::default(),
             followers: FollowersRule::default(),
+            replication: ReplicationSettings::default(),
+            watched: TakeViews::new(Vec::new),
         };
         let discovery = Discovery::start(args, &tasks).await.unwrap();
         Self {

@@ -7,7 +7,9 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cidcast_announce::{MediaKind, Publisher, Rendition};
-use cidcast_catalog::{AnnouncedAsset, AnnouncedQuery, AssetOf, Feed, FeedOrigin, Listing, Replica};
+use cidcast_catalog::{
+    AnnouncedAsset, AnnouncedQuery, AssetOf, Feed, FeedOrigin, Listing, Replica,
+};
 use cidcast_types::{AssetId, PinState, RootCid};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -2,6 +2,7 @@
 //! elsewhere, and what room there is.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
@@ -20,6 +21,9 @@ use super::super::{Api, Shared};
 use super::copies::{CopyView, OutgoingView, names};
 use super::discover::asset_of;
 use super::{MOST, PAGE};
+
+/// How long the worker may take to hear of a pause.
+const HEARD: Duration = Duration::from_secs(2);
 
 /// Copies of our assets that are shown.
 const OUTGOING: u32 = 1000;
@@ -223,6 +227,7 @@ pub(crate) async fn show(State(api): State<Shared>) -> Result<Answer<Replication
     operation_id = "pause_replication", responses((status = 200, body = ReplicationView)))]
 pub(crate) async fn pause(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
     api.discovery.replicas().pause();
+    api.pace(Pace::Paused).await;
     Ok(Answer(api.replication_view().await?))
 }
 
@@ -231,6 +236,7 @@ pub(crate) async fn pause(State(api): State<Shared>) -> Result<Answer<Replicatio
     operation_id = "resume_replication", responses((status = 200, body = ReplicationView)))]
 pub(crate) async fn resume(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
     api.discovery.replicas().resume();
+    api.pace(Pace::Scheduled).await;
     Ok(Answer(api.replication_view().await?))
 }
 
@@ -255,6 +261,14 @@ impl Api {
     /// Removes an announced asset from index and disk, for good.
     pub(crate) async fn remove_here(&self, of: &AssetOf) -> Result<(), Problem> {
         Ok(self.discovery.replicas().remove(of, "").await?)
+    }
+
+    /// Waits until the worker has heard of it, so that the answer says so too.
+    async fn pace(&self, pace: Pace) {
+        let mut status = self.discovery.replicas().status();
+        let heard = status.wait_for(|status| status.pace == pace);
+        // One that is busy hears of it later.
+        let _ = tokio::time::timeout(HEARD, heard).await;
     }
 
     async fn replication_view(&self) -> Result<ReplicationView, Problem> {

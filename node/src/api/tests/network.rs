@@ -131,9 +131,11 @@ async fn a_profile_is_announced_and_changed_in_part() {
     let second = json!({ "about": "Films", "web": null });
     let own = node.json("PUT", "/api/v1/publisher", &second).await.json();
     assert_eq!(
-        (&own["name"], &own["about"], &own["web"], &own["seq"]),
-        (&json!("Meadow"), &json!("Films"), &json!(null), &json!(1))
+        (&own["name"], &own["about"], &own["web"]),
+        (&json!("Meadow"), &json!("Films"), &json!(null))
     );
+    // Where the node can be reached is announced by itself, before or after.
+    assert!(own["seq"].as_u64().unwrap() >= 1, "{own}");
     let feed = node
         .get(&format!(
             "/api/v1/feeds/{}",
@@ -141,7 +143,7 @@ async fn a_profile_is_announced_and_changed_in_part() {
         ))
         .await
         .json();
-    assert_eq!((&feed["own"], &feed["have"]), (&json!(true), &json!(2)));
+    assert_eq!((&feed["own"], &feed["lag"]), (&json!(true), &json!(0)));
     assert_eq!(feed["announcements"][0]["ops"][0], "profile “Meadow”");
     let odd = node
         .json(

@@ -27,7 +27,7 @@ async fn a_watch_page_names_its_oembed_document_for_those_who_run_no_scripts() {
         assert!(text.contains(href), "{text}");
         assert!(text.contains("application/json+oembed"), "{text}");
     }
-    let page = node.get("/watch/<script>").await;
+    let page = node.get("/watch/nothing").await;
     let text = String::from_utf8(page.body.to_vec()).unwrap();
     assert!(!text.contains("oembed"), "{text}");
 }
