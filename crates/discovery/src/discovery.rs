@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::ask::Asker;
 use crate::delivery::{Deliveries, DeliveryArgs};
-use crate::feeds::{FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
+use crate::feeds::{self, FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
 use crate::notices::{Herald, HeraldArgs, Inbox};
@@ -104,6 +104,7 @@ impl Discovery {
             settings: args.feeds.clone(),
         };
         let feeds = Feeds::start(feeds, &tasks).await?;
+        feeds::keep_name(&feeds, args.names.clone(), args.key_file.clone(), &tasks).await?;
         let discovery = Self::with(args, feeds, trust, tasks);
         if mode != Mode::Off {
             discovery.watch_what_is_wanted();

@@ -12,6 +12,7 @@ mod fetch;
 mod key;
 mod ledger;
 mod metrics;
+mod naming;
 mod own;
 mod pace;
 mod settings;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use cidcast_announce::{Profile, Publisher, SigningKey};
 use cidcast_catalog::{Catalog, CatalogError, OwnKey};
 use cidcast_ipfs::gossip::{self, JoinError};
+use cidcast_ipfs::names::Names;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::{Clock, Shutdown, random_u128};
 use cidcast_store::Store;
@@ -277,6 +279,34 @@ impl Feeds {
         sent.map_err(|_| OwnError::Off)?;
         answer.await.map_err(|_| OwnError::Off)?
     }
+}
+
+/// Keeps the publisher's IPNS name at the newest announcement of the own feed, so that whoever knows
+/// the name finds the feed through the DHT. Does nothing while discovery is off.
+///
+/// # Errors
+///
+/// [`PublisherKeyError`] if the key cannot be read.
+pub async fn keep_name(
+    feeds: &Feeds,
+    names: Names,
+    key_file: PathBuf,
+    shutdown: &Shutdown,
+) -> Result<(), PublisherKeyError> {
+    if feeds.mode() == Mode::Off {
+        return Ok(());
+    }
+    let path = key_file.clone();
+    let loading = tokio::task::spawn_blocking(move || key::load_or_make(&key_file));
+    let (key, _) = loading.await.map_err(|_| PublisherKeyError::Chance)??;
+    let kept = naming::keep(
+        names,
+        &key,
+        feeds.ledger.clone(),
+        feeds.watch_own(),
+        shutdown,
+    );
+    kept.map_err(|_| PublisherKeyError::Corrupt { path })
 }
 
 /// Puts another publisher's key in the place of the one in `key_file`. It counts from the next start

@@ -53,7 +53,7 @@ impl Default for TrustSettings {
 pub struct TrustArgs {
     /// Where scores and blocks are kept.
     pub catalog: Catalog,
-    /// From which peers are banned.
+    /// Which has nothing to do with refused peers.
     pub swarm: SwarmHandle,
     /// For the times of reasons.
     pub clock: Clock,

@@ -16,6 +16,7 @@ use crate::repository;
 
 mod bar;
 mod bare;
+mod catalog;
 mod clip;
 mod exchange;
 mod ingest;
@@ -37,6 +38,9 @@ pub(crate) struct Options {
     /// Megabytes that `store` adds and `exchange` moves.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     megabytes: u64,
+    /// Announced assets in the catalog of `catalog`.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    assets: u64,
     /// The cargo profile of what is measured; `dev` is built soonest and says little.
     #[arg(long, default_value = "measured")]
     profile: String,
@@ -54,6 +58,8 @@ enum What {
     Store,
     /// Moving a file between nodes, from Kubo and to Kubo, beside Kubo to Kubo.
     Exchange,
+    /// A catalog of very many announced assets. Only when it is named: it takes ten minutes.
+    Catalog,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -70,6 +76,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if wanted(What::Ingest) {
         install::system(FFMPEG)?;
         measured.extend(ingest::run(options, &built)?);
+    }
+    if options.what.contains(&What::Catalog) {
+        measured.extend(catalog::run(options, &built)?);
     }
     println!("\n{}", machine());
     for line in &measured {
@@ -99,6 +108,7 @@ fn build(profile: &str) -> Result<PathBuf> {
         .args(["--package", "cidcast", "--bin", "cidcast"])
         .args(["--package", "cidcast-ipfs", "--example", "add_file"])
         .args(["--example", "transfer"])
+        .args(["--package", "cidcast-catalog", "--example", "announced"])
         .current_dir(repository::root()?);
     install::node()?.on_path_of(cargo)?.run()?;
     let folder = match profile {

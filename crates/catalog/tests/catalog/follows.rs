@@ -40,7 +40,10 @@ async fn a_follow_reads_back_as_it_was_given() {
     assert_eq!(made.policy, new("").policy);
     assert_eq!((made.publisher, made.next_at), (None, Some(at(5))));
     assert_eq!(catalog.follow(made.id).await.unwrap(), made);
-    assert_eq!(catalog.follows().await.unwrap(), [made.clone()]);
+    assert_eq!(
+        catalog.follows().await.unwrap(),
+        std::slice::from_ref(&made)
+    );
 
     let again = catalog.add_follow(&new("a.example"), at(6)).await;
     assert!(matches!(again, Err(FollowError::Already { id, .. }) if id == made.id));

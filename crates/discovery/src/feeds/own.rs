@@ -127,6 +127,11 @@ impl Own {
         self.confirmed
     }
 
+    /// Whether there are public assets whose package is not open to anyone yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.status.borrow().waiting > 0
+    }
+
     /// Somebody who may know more was asked, and what they have is here.
     pub(super) async fn confirm(&mut self) -> Result<(), CatalogError> {
         let now = self.ledger.now();

@@ -31,6 +31,8 @@ pub(super) const TOPIC: &str = "/cidcast/announce/1";
 const LOOK: Duration = Duration::from_secs(1);
 /// Changes to assets come in bursts.
 const SETTLE: Duration = Duration::from_millis(500);
+/// A public asset whose package is not open yet is looked at again after this.
+const PINNING: Duration = Duration::from_secs(5);
 /// A node that has been off says a month's worth in one go; nobody honest says more by gossip.
 const PEER_RATE: Rate = Rate {
     burst: 64,
@@ -373,6 +375,9 @@ impl Travel {
             .own
             .reconcile(addresses(nodes, &self.swarm.peer_id()))
             .await;
+        if self.own.is_waiting() {
+            self.reconcile_at = Instant::now() + PINNING;
+        }
         match self.spread(result).await {
             Ok(()) => {}
             Err(OwnError::NotReady(standing)) => {

@@ -160,7 +160,7 @@ mod tests {
             lies in prop::collection::vec(100u8..120, 0..20),
         ) {
             let liars = honest.len().saturating_sub(1) / 2;
-            let mut answers = honest.clone();
+            let mut answers = honest;
             for answer in answers.iter_mut().take(liars) {
                 *answer = list(&lies);
             }

@@ -290,7 +290,8 @@ impl BlockLists {
             if list.next_at.is_none_or(|next| next > now) {
                 continue;
             }
-            let error = match self.import_from(&list.publisher).await {
+            // Large: a request to one node after another, with all that each may come to.
+            let error = match Box::pin(self.import_from(&list.publisher)).await {
                 Ok(newest) if newest.title() == list.title => continue,
                 Ok(newest) => format!("its publisher's list is called {:?} now", newest.title()),
                 Err(ListError::Catalog(error)) => return Err(error),

@@ -51,6 +51,7 @@ async fn who_is_followed_is_listed_blocked_let_in_and_forgotten() {
     lists(&here, &[]).await;
     let interest = here.catalog.interest(&there.publisher()).await.unwrap();
     assert_eq!(interest, Interest::Unknown);
-    let score = trust.score(&Subject::Peer(there.swarm.peer_id().parse().unwrap()));
-    assert!(score.await.unwrap().score > 100, "it has delivered");
+    let peer = Subject::Peer(there.swarm.peer_id().parse().unwrap());
+    let score = trust.score(&peer).await.unwrap().score;
+    assert!(score > 100, "it has delivered");
 }

@@ -59,99 +59,58 @@ impl Node {
     }
 
     pub(crate) async fn with(n: u8, differs: Differs) -> Self {
-        let folder = differs
-            .folder
-            .unwrap_or_else(|| tempfile::tempdir().unwrap());
-        let path = folder.path();
-        let tasks = Shutdown::new();
-        let catalog = Catalog::open(&path.join("catalog.sqlite")).await.unwrap();
-        let store = Store::open(&path.join("store"), StoreSettings::default()).unwrap();
-        let (exchange, behaviour) = Exchange::start(
-            store.clone(),
-            ExchangeSettings::default(),
-            &mut Registry::default(),
-            &tasks,
-        );
-        let settings = SwarmSettings {
-            listen: vec![differs.listen.unwrap_or("/ip4/127.0.0.1/tcp/0".into())],
-            bootstrap: differs.bootstrap.clone(),
-            retry: Duration::from_millis(200),
-            start_deadline: LONG,
-            stop_deadline: LONG,
-            ..SwarmSettings::new(path.join("peer.key"))
-        };
-        let swarm = Swarm::start(settings, Some(behaviour), &tasks)
-            .await
-            .unwrap();
-        let settings = NetworkSettings::default();
-        let network = Network::start(&swarm, exchange, store.clone(), settings, &tasks);
-        let network = network.await.unwrap();
-        let names = NameSettings {
-            dns_servers: differs.dns,
-            ..NameSettings::new(path.join("names"))
-        };
-        let names = Names::start(network.clone(), names, &tasks).unwrap();
-        let hand = ManualClock::at(Timestamp::from_millis(1_000_000));
-        let clock = Clock::Manual(hand.clone());
-        let key = SigningKey::from_seed([n; 32]);
-        catalog
-            .set_own_publisher(&key.publisher(), OwnKey::Confirmed, clock.now())
-            .await
-            .unwrap();
+        let ground = Ground::new(n, differs).await;
         let trust = TrustArgs {
-            catalog: catalog.clone(),
-            swarm: swarm.handle(),
-            clock: clock.clone(),
+            catalog: ground.catalog.clone(),
+            swarm: ground.swarm.handle(),
+            clock: ground.clock(),
             settings: TrustSettings {
-                fate: differs.fate.unwrap_or(Fate::Unindex),
+                fate: ground.differs.fate.unwrap_or(Fate::Unindex),
             },
         };
-        let trust = Trust::start(trust, &tasks).await.unwrap();
-        let asker = Asker::new(swarm.handle().requests(), trust.clone());
-        let lists = BlockLists::start(trust.clone(), asker.clone(), &tasks);
+        let trust = Trust::start(trust, &ground.tasks).await.unwrap();
+        let asker = Asker::new(ground.swarm.handle().requests(), trust.clone());
         let deliveries = DeliveryArgs {
-            catalog: catalog.clone(),
+            catalog: ground.catalog.clone(),
             asker: asker.clone(),
             trust: trust.clone(),
-            clock: clock.clone(),
+            clock: ground.clock(),
         };
-        let deliveries = Deliveries::start(deliveries, &tasks);
+        let deliveries = Deliveries::start(deliveries, &ground.tasks);
         let follows = FollowArgs {
-            catalog: catalog.clone(),
-            blocks: Blocks::with_network(store.clone(), network.clone()),
-            network,
-            names,
-            swarm: swarm.handle(),
+            catalog: ground.catalog.clone(),
+            blocks: Blocks::with_network(ground.store.clone(), ground.network.clone()),
+            network: ground.network.clone(),
+            names: ground.names.clone(),
+            swarm: ground.swarm.handle(),
             asker: asker.clone(),
             trust: trust.clone(),
             deliveries: deliveries.clone(),
-            key: Arc::new(node_key(path)),
-            clock: clock.clone(),
-            followers: differs.followers,
+            key: Arc::new(node_key(ground.folder.path())),
+            clock: ground.clock(),
+            followers: ground.differs.followers.clone(),
         };
-        let follows = Follows::start(follows, &tasks);
         let joining = JoinArgs {
-            catalog: catalog.clone(),
-            swarm: swarm.handle(),
-            asker,
+            catalog: ground.catalog.clone(),
+            swarm: ground.swarm.handle(),
+            asker: asker.clone(),
             trust: trust.clone(),
-            clock,
-            bootstrap: differs.bootstrap,
+            clock: ground.clock(),
+            bootstrap: ground.differs.bootstrap.clone(),
         };
-        let joining = Joining::start(joining, &tasks);
         let node = Self {
-            key,
-            catalog,
-            store,
-            swarm,
+            key: ground.key,
+            lists: BlockLists::start(trust.clone(), asker, &ground.tasks),
+            follows: Follows::start(follows, &ground.tasks),
+            joining: Joining::start(joining, &ground.tasks),
+            catalog: ground.catalog,
+            store: ground.store,
+            swarm: ground.swarm,
             trust,
-            lists,
             deliveries,
-            follows,
-            joining,
-            clock: hand,
-            tasks,
-            folder,
+            clock: ground.hand,
+            tasks: ground.tasks,
+            folder: ground.folder,
         };
         node.answer();
         node
@@ -238,6 +197,78 @@ impl Node {
         self.catalog.close().await;
         drop(self.store);
         self.folder
+    }
+}
+
+/// What everything else stands on.
+struct Ground {
+    differs: Differs,
+    key: SigningKey,
+    catalog: Catalog,
+    store: Store,
+    swarm: Swarm,
+    network: Network,
+    names: Names,
+    hand: ManualClock,
+    tasks: Shutdown,
+    folder: TempDir,
+}
+
+impl Ground {
+    async fn new(n: u8, mut differs: Differs) -> Self {
+        let folder = differs.folder.take();
+        let folder = folder.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        let path = folder.path();
+        let tasks = Shutdown::new();
+        let catalog = Catalog::open(&path.join("catalog.sqlite")).await.unwrap();
+        let store = Store::open(&path.join("store"), StoreSettings::default()).unwrap();
+        let (exchange, behaviour) = Exchange::start(
+            store.clone(),
+            ExchangeSettings::default(),
+            &mut Registry::default(),
+            &tasks,
+        );
+        let listen = differs.listen.clone();
+        let settings = SwarmSettings {
+            listen: vec![listen.unwrap_or("/ip4/127.0.0.1/tcp/0".into())],
+            bootstrap: differs.bootstrap.clone(),
+            retry: Duration::from_millis(200),
+            start_deadline: LONG,
+            stop_deadline: LONG,
+            ..SwarmSettings::new(path.join("peer.key"))
+        };
+        let swarm = Swarm::start(settings, Some(behaviour), &tasks)
+            .await
+            .unwrap();
+        let settings = NetworkSettings::default();
+        let network = Network::start(&swarm, exchange, store.clone(), settings, &tasks);
+        let network = network.await.unwrap();
+        let names = NameSettings {
+            dns_servers: differs.dns.clone(),
+            ..NameSettings::new(path.join("names"))
+        };
+        let names = Names::start(network.clone(), names, &tasks).unwrap();
+        let hand = ManualClock::at(Timestamp::from_millis(1_000_000));
+        let key = SigningKey::from_seed([n; 32]);
+        let now = Clock::Manual(hand.clone()).now();
+        let own = catalog.set_own_publisher(&key.publisher(), OwnKey::Confirmed, now);
+        own.await.unwrap();
+        Self {
+            differs,
+            key,
+            catalog,
+            store,
+            swarm,
+            network,
+            names,
+            hand,
+            tasks,
+            folder,
+        }
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::Manual(self.hand.clone())
     }
 }
 
