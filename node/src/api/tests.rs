@@ -284,13 +284,6 @@ fn discovery(
     }
 }
 
-fn swarm_settings(dir: &Path) -> SwarmSettings {
-    SwarmSettings {
-        listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
-        ..SwarmSettings::new(dir.join("peer.key"))
-    }
-}
-
 fn ingest_settings(dir: &Path) -> IngestSettings {
     IngestSettings {
         data_dir: dir.to_owned(),
