@@ -30,7 +30,7 @@ struct Shape {
 impl Shape {
     /// Makes files in `folder`, which does not exist yet.
     fn make(seed: u64, dice: &Dice, folder: &Path) -> Self {
-        let is_raw = dice.roll() % 2 == 0;
+        let is_raw = dice.roll().is_multiple_of(2);
         let version = dice.in_range(u64::from(is_raw)..2);
         // A dag-pb leaf has a few bytes on top, and 2 MiB are the most that travel.
         let most = if is_raw { 22 } else { 21 };
@@ -42,7 +42,7 @@ impl Shape {
             format!("--raw-leaves={is_raw}"),
             format!("--cid-version={version}"),
         ];
-        if dice.roll() % 3 == 0 {
+        if dice.roll().is_multiple_of(3) {
             options.push("--trickle".to_owned());
         }
         let bytes = dice.in_range(1..(block * 600).min(8 << 20));
