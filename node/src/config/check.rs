@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use cidcast_discovery::replication::schedule::TimeOfDay;
-use cidcast_ipfs::check_service;
 use cidcast_ipfs::swarm::{
     AddressError, check_announce, check_bootstrap, check_listen, check_network_key, check_private,
     check_relay,
