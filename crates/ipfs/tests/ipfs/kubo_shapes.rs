@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn seeds() -> Vec<u64> {
     match std::env::var("CIDCAST_TEST_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (1..=4 * rounds() as u64).collect(),
+        Err(_) => (1..=3 * rounds() as u64).collect(),
     }
 }
 
