@@ -251,7 +251,8 @@ impl Ground {
         let hand = ManualClock::at(Timestamp::from_millis(1_000_000));
         let key = SigningKey::from_seed([n; 32]);
         let now = Clock::Manual(hand.clone()).now();
-        let own = catalog.set_own_publisher(&key.publisher(), OwnKey::Confirmed, now);
+        let publisher = key.publisher();
+        let own = catalog.set_own_publisher(&publisher, OwnKey::Confirmed, now);
         own.await.unwrap();
         Self {
             differs,
