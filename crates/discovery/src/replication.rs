@@ -140,9 +140,7 @@ impl Replicas {
         };
         let token = shutdown.token().clone();
         shutdown.spawn("replication", async move {
-            token
-                .run_until_cancelled_owned(Box::pin(worker.run()))
-                .await
+            Box::pin(token.run_until_cancelled_owned(worker.run())).await
         });
         replicas
     }

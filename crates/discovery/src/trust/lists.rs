@@ -89,7 +89,7 @@ impl BlockLists {
         let worker = lists.clone();
         let token = shutdown.token().clone();
         shutdown.spawn("block lists", async move {
-            token.run_until_cancelled_owned(worker.keep_fresh()).await
+            Box::pin(token.run_until_cancelled_owned(worker.keep_fresh())).await
         });
         lists
     }
