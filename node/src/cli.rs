@@ -12,6 +12,7 @@ mod doctor;
 mod failure;
 mod feed;
 mod fetch;
+mod get;
 mod key;
 mod name;
 mod output;

@@ -2,14 +2,16 @@
 //!
 //! A walk with a bounded number of blocks on the way at a time. What is in the store already is
 //! not fetched again, so that a fetch which was cut off goes on where it was: [`Fetch::finish`] may
-//! be dropped or fail, and be called again. What a fetch got stays while it lives; whoever wants to
-//! keep it pins the root before dropping the [`Fetched`].
+//! be dropped or fail, and be called again. What a fetch got stays while it lives, or, with
+//! [`Fetch::keeping`], as long as the store keeps it; whoever wants it for good pins the root
+//! before dropping the [`Fetched`].
 
 mod order;
 mod scope;
 mod walk;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,6 +90,7 @@ pub struct Fetch {
     walk: Walk,
     width: usize,
     patience: Duration,
+    kept: Option<Arc<InFlight>>,
     throttle: Option<Throttle>,
     progress: watch::Sender<FetchProgress>,
 }
@@ -129,9 +132,17 @@ impl Fetch {
             walk: Walk::new(&root, settings.order, settings.max_blocks),
             width: settings.width.max(1),
             patience,
+            kept: None,
             throttle: None,
             progress: watch::Sender::new(FetchProgress::default()),
         }
+    }
+
+    /// Makes this guard hold every block of the DAG as well, from before it is asked for: of
+    /// [`Store::keep_partial`], so that what arrives is kept when this is cut off.
+    pub fn keeping(mut self, guard: Arc<InFlight>) -> Self {
+        self.kept = Some(guard);
+        self
     }
 
     /// Only this part. Has to be said before [`Self::finish`].
@@ -165,6 +176,9 @@ impl Fetch {
             while running.len() < self.width {
                 match self.walk.next() {
                     Some(step) => {
+                        if let Some(kept) = &self.kept {
+                            kept.hold(&step.cid);
+                        }
                         let getting = Getting {
                             fed: &self.fed,
                             store: &self.store,

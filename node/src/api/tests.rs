@@ -5,6 +5,7 @@ mod assets;
 mod description;
 mod network;
 mod peers;
+mod pins;
 mod site;
 mod sources;
 mod tus;
@@ -31,6 +32,8 @@ use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::names::{NameSettings, Names};
+use cidcast_ipfs::pinner::Pinner;
+use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
 use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
@@ -70,6 +73,7 @@ struct TestNode {
     ingest: Ingest,
     catalog: Catalog,
     swarm: Swarm,
+    store: Store,
     _dir: tempfile::TempDir,
 }
 
@@ -145,7 +149,10 @@ impl TestNode {
             &swarm,
             exchange.clone(),
             store.clone(),
-            NetworkSettings::default(),
+            NetworkSettings {
+                fetch_timeout: Duration::from_secs(10),
+                ..NetworkSettings::default()
+            },
             &shutdown,
         );
         let network = network.await.unwrap();
@@ -158,17 +165,22 @@ impl TestNode {
             &mut registry,
         );
         let discovery = Discovery::start(discovery, &shutdown).await.unwrap();
+        let pinner = Pinner::start(network.clone(), store.clone(), Clock::System, &shutdown);
+        let pinner = pinner.await.unwrap();
+        let provider = Provider::start(&swarm, ProviderSettings::default(), &shutdown);
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
             ingest: ingest.clone(),
             catalog: catalog.clone(),
-            store,
+            store: store.clone(),
             swarm: swarm.handle(),
             exchange,
             network,
             names,
             discovery: Arc::new(discovery),
             clock: Clock::System,
+            pinner,
+            provider,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
             shutdown: shutdown.clone(),
@@ -180,6 +192,7 @@ impl TestNode {
             ingest,
             catalog,
             swarm,
+            store,
             _dir: dir,
         }
     }

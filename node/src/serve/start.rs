@@ -218,6 +218,8 @@ fn listen(
         names: core.reachable.names.clone(),
         discovery: Arc::clone(&core.discovery),
         clock: Clock::System,
+        pinner: core.reachable.pinner.clone(),
+        provider: core.reachable.provider.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),
         shutdown: intake.clone(),
