@@ -167,7 +167,7 @@ async fn an_address_of_a_player_is_answered_with_a_frame() {
             (&480.into(), &270.into())
         );
         let html = json["html"].as_str().unwrap();
-        let frame = format!("src=\"http://localhost/embed/{root}\"");
+        let frame = format!("src=\"http://localhost:8787/embed/{root}\"");
         assert!(html.contains(&frame), "{html}");
     }
     let xml = get(format!("/oembed?format=xml&url=http://x/embed/{root}"));
@@ -194,6 +194,6 @@ async fn the_player_page_names_its_oembed_document() {
     let text = answer.text();
     assert!(text.contains("type=\"application/json+oembed\""), "{text}");
     assert!(text.contains("type=\"text/xml+oembed\""), "{text}");
-    let page = "url=http%3A%2F%2Flocalhost%2Fembed%2F";
+    let page = "url=http%3A%2F%2Flocalhost%3A8787%2Fembed%2F";
     assert!(text.contains(page), "{text}");
 }

@@ -145,19 +145,8 @@ impl TestNode {
         let swarm = Swarm::start(swarm_settings(dir.path()), Some(behaviour), &shutdown)
             .await
             .unwrap();
-        let network = Network::start(
-            &swarm,
-            exchange.clone(),
-            store.clone(),
-            NetworkSettings {
-                fetch_timeout: Duration::from_secs(10),
-                ..NetworkSettings::default()
-            },
-            &shutdown,
-        );
-        let network = network.await.unwrap();
-        let names = NameSettings::new(dir.path().join("names"));
-        let names = Names::start(network.clone(), names, &shutdown).unwrap();
+        let parts = (&swarm, &exchange, &store);
+        let (network, names) = reachable(dir.path(), parts, &shutdown).await;
         let discovery = discovery(
             dir.path(),
             (&catalog, &store, &swarm),
@@ -249,6 +238,20 @@ impl TestNode {
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_str().unwrap().to_owned()
     }
+}
+
+async fn reachable(
+    dir: &Path,
+    (swarm, exchange, store): (&Swarm, &Exchange, &Store),
+    shutdown: &Shutdown,
+) -> (Network, Names) {
+    let settings = NetworkSettings::default();
+    let (exchange, store) = (exchange.clone(), store.clone());
+    let network = Network::start(swarm, exchange, store, settings, shutdown);
+    let network = network.await.unwrap();
+    let names = NameSettings::new(dir.join("names"));
+    let names = Names::start(network.clone(), names, shutdown).unwrap();
+    (network, names)
 }
 
 fn swarm_settings(dir: &Path) -> SwarmSettings {
