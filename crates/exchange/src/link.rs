@@ -7,6 +7,7 @@
 //! A link *ends* when the peer turns out not to speak Bitswap, or takes nothing for too long; it
 //! begins again when the peer opens a stream.
 
+mod buffers;
 mod handler;
 mod inbound;
 mod outbound;
@@ -21,6 +22,7 @@ use libp2p::PeerId;
 use tokio::sync::mpsc;
 
 use crate::message::Message;
+pub(crate) use buffers::Buffers;
 pub(crate) use handler::Handler;
 
 /// Messages of one connection that wait for the worker. Two, so that one can be read while the

@@ -5,7 +5,8 @@
 //! CID and its own multiaddress, and gives blocks until its standard input ends.
 //!
 //! `transfer fetch STORE ADDRESS CID` connects, brings the DAG here, syncs and pins it, and prints
-//! seconds, bytes and the longest time without a block in milliseconds.
+//! seconds, how many of them the sync and the pin took, bytes, and the longest time without a block
+//! in milliseconds.
 
 use std::error::Error;
 use std::fs::File;
@@ -107,6 +108,7 @@ async fn fetch(store: &Path, address: &str, cid: &Cid) -> Outcome<()> {
         longest
     });
     let fetched = fetch.finish().await?;
+    let here = began.elapsed();
     let (held, root) = (node.store.clone(), *cid);
     let pinned = tokio::task::spawn_blocking(move || {
         let holder = "transfer".parse().unwrap_or_else(|_| unreachable!());
@@ -118,8 +120,9 @@ async fn fetch(store: &Path, address: &str, cid: &Cid) -> Outcome<()> {
     drop(fetch);
     let gap = gaps.await?;
     println!(
-        "{} {} {}",
+        "{} {} {} {}",
         took.as_secs_f64(),
+        (took - here).as_secs_f64(),
         pinned.bytes,
         gap.as_millis()
     );

@@ -7,11 +7,11 @@
 
 mod order;
 mod walk;
+mod work;
 
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use cid::Cid;
 use cidcast_exchange::{Class, WantError};
 use cidcast_store::{GetError, InFlight, Store};
@@ -20,9 +20,9 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use crate::sources::Fed;
-use crate::unixfs::RAW;
+use walk::Walk;
 pub use walk::{FetchOrder, WalkError};
-use walk::{Step, Walk};
+use work::{Done, Work};
 
 /// How to fetch.
 #[derive(Debug, Clone, Copy)]
@@ -102,13 +102,6 @@ impl Fetched {
     }
 }
 
-/// How a block was got.
-enum Got {
-    /// A leaf that is in the store.
-    Leaf,
-    Block(Bytes),
-}
-
 impl Fetch {
     pub(crate) fn new(
         fed: Fed,
@@ -139,28 +132,33 @@ impl Fetch {
     /// [`FetchError`] at the first block that cannot be had. Calling this again goes on.
     pub async fn finish(&mut self) -> Result<Fetched, FetchError> {
         self.walk.recall();
+        let (fed, store, patience) = (&self.fed, &self.store, self.patience);
         let mut running = FuturesUnordered::new();
+        // Steps that were begun and are not done.
+        let mut open = 0;
         loop {
-            while running.len() < self.width {
-                match self.walk.next() {
-                    Some(step) => {
-                        let (fed, store, patience) = (&self.fed, &self.store, self.patience);
-                        running.push(async move {
-                            let got = get(fed, store, &step, patience).await;
-                            (step, got)
-                        });
-                    }
-                    None => break,
-                }
+            // Several at a time, so that several can be looked for at a time.
+            if self.width - open >= (self.width / 4).max(1) {
+                let work = Work::next(&mut self.walk, self.width - open);
+                open += work.iter().map(Work::steps).sum::<usize>();
+                running.extend(work.into_iter().map(|work| work.run(fed, store, patience)));
             }
-            let Some((step, got)) = running.next().await else {
+            let Some(done) = running.next().await else {
                 break;
             };
-            match got? {
-                Got::Leaf => self.walk.finish_leaf(&step),
-                Got::Block(block) => self.walk.finish(&step, &block)?,
+            match done? {
+                Done::Looked { here, missing } => {
+                    open -= here.len();
+                    here.iter().for_each(|step| self.walk.finish_leaf(step));
+                    let wanted = missing.into_iter().map(Work::Want);
+                    running.extend(wanted.map(|work| work.run(fed, store, patience)));
+                }
+                Done::Got(step, block) => {
+                    open -= 1;
+                    self.walk.finish(&step, &block)?;
+                }
             }
-            self.progress.send_replace(progress(&self.fed, &self.walk));
+            self.progress.send_replace(progress(fed, &self.walk));
         }
         let progress = progress(&self.fed, &self.walk);
         Ok(Fetched {
@@ -178,23 +176,6 @@ fn progress(fed: &Fed, walk: &Walk) -> FetchProgress {
         blocks_known: walk.known(),
         peers: received.from.len(),
     }
-}
-
-async fn get(fed: &Fed, store: &Store, step: &Step, patience: Duration) -> Result<Got, FetchError> {
-    let session = fed.session();
-    if step.cid.codec() == RAW {
-        // Held before it is looked for; whether a leaf is there is known without reading it.
-        session.guard().hold(&step.cid);
-        let (store, cid) = (store.clone(), step.cid);
-        let looked = tokio::task::spawn_blocking(move || store.size(&cid)).await;
-        match looked.map_err(|_| WantError::Stopping)? {
-            Ok(_) => return Ok(Got::Leaf),
-            Err(GetError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let block = session.get(&step.cid, step.order, patience).await?;
-    Ok(Got::Block(block))
 }
 
 impl fmt::Debug for Fetch {

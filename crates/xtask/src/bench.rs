@@ -4,7 +4,7 @@
 //! machine does slows both. What comes out is the median of the rounds' ratios and whether it
 //! meets its bar: a time alone says more about the machine than about the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -111,7 +111,24 @@ fn build(profile: &str) -> Result<PathBuf> {
 /// A folder for one measurement: on the disk of the build, because the system's temporary folder
 /// may be memory. Removed when dropped.
 fn scratch() -> Result<tempfile::TempDir> {
-    tempfile::tempdir_in(clip::folder()?).context("no room for a temporary folder")
+    let folder = clip::folder()?;
+    spread(&folder);
+    tempfile::tempdir_in(folder).context("no room for a temporary folder")
+}
+
+/// Asks ext4 to give each folder in this one a place of its own on the disk. Without a journal it
+/// gives a new file no inode that was freed in the last minutes, and looks at each of those nearby
+/// (`recently_deleted` in fs/ext4/ialloc.c): with the folders of earlier rounds next to each other,
+/// creating 1,600 files took 4 s instead of 0.1 s. Other file systems do not know the flag.
+fn spread(folder: &Path) {
+    #[cfg(target_os = "linux")]
+    if let Ok(folder) = std::fs::File::open(folder) {
+        use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+        let _ = ioctl_getflags(&folder)
+            .and_then(|flags| ioctl_setflags(&folder, flags | IFlags::TOPDIR));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = folder;
 }
 
 /// How long `work` takes, begun with nothing left to write to the disk.

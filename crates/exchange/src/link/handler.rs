@@ -18,6 +18,7 @@ use libp2p::swarm::{
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
+use super::buffers::Buffers;
 use super::inbound::{Inbound, Read};
 use super::outbound::{Need, Outbound};
 use super::upgrade::Bitswap;
@@ -58,12 +59,12 @@ struct Ends {
 }
 
 impl Handler {
-    pub(crate) fn new(peer: PeerId, links: PollSender<Link>) -> Self {
+    pub(crate) fn new(peer: PeerId, links: PollSender<Link>, buffers: Buffers) -> Self {
         Self {
             peer,
             links,
             state: begin(peer),
-            inbound: Inbound::default(),
+            inbound: Inbound::new(buffers),
             outbound: Outbound::default(),
             timer: None,
         }
