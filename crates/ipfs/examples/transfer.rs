@@ -83,6 +83,9 @@ async fn serve(store: &Path, car: &Path) -> Outcome<()> {
         .store
         .import_car(File::open(car)?, &holder, Audience::Anyone)?;
     let root = roots.first().ok_or("the CAR file has no root")?;
+    // Reads every block, so that the system has them in memory as it has those of a Kubo that has
+    // just added them: the first transfer is not about the source's disk.
+    node.store.verify(|_| {}, || false)?;
     let addresses = node.swarm.listen_addresses().await;
     let address = addresses.first().ok_or("the node listens nowhere")?;
     println!("{root} {address}");
