@@ -6,6 +6,7 @@
 //! keep it pins the root before dropping the [`Fetched`].
 
 mod order;
+mod scope;
 mod walk;
 mod work;
 
@@ -14,15 +15,17 @@ use std::time::Duration;
 
 use cid::Cid;
 use cidcast_exchange::{Class, WantError};
-use cidcast_store::{GetError, InFlight, Store};
+use cidcast_store::{GetError, InFlight, PinScope, Store};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use crate::sources::Fed;
+use crate::throttle::Throttle;
+pub use scope::Scope;
 use walk::Walk;
 pub use walk::{FetchOrder, WalkError};
-use work::{Done, Work};
+use work::{Done, Getting, Work};
 
 /// How to fetch.
 #[derive(Debug, Clone, Copy)]
@@ -85,14 +88,17 @@ pub struct Fetch {
     walk: Walk,
     width: usize,
     patience: Duration,
+    throttle: Option<Throttle>,
     progress: watch::Sender<FetchProgress>,
 }
 
-/// A DAG that is here, complete, and held until this is dropped.
+/// A DAG, or the part of it that was wanted, that is here, complete, and held until this is dropped.
 pub struct Fetched {
     fed: Fed,
     /// How much it was.
     pub progress: FetchProgress,
+    /// The part that is here, to pin it with [`Store::pin_part`].
+    pub scope: PinScope,
 }
 
 impl Fetched {
@@ -116,8 +122,23 @@ impl Fetch {
             walk: Walk::new(&root, settings.order, settings.max_blocks),
             width: settings.width.max(1),
             patience,
+            throttle: None,
             progress: watch::Sender::new(FetchProgress::default()),
         }
+    }
+
+    /// Only this part. Has to be said before [`Self::finish`].
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.walk.set_scope(scope);
+        self
+    }
+
+    /// No faster than this; for what nobody waits for.
+    #[must_use]
+    pub fn throttled(mut self, throttle: Throttle) -> Self {
+        self.throttle = Some(throttle);
+        self
     }
 
     /// How far it is, at any time.
@@ -132,38 +153,46 @@ impl Fetch {
     /// [`FetchError`] at the first block that cannot be had. Calling this again goes on.
     pub async fn finish(&mut self) -> Result<Fetched, FetchError> {
         self.walk.recall();
-        let (fed, store, patience) = (&self.fed, &self.store, self.patience);
+        let getting = Getting {
+            fed: &self.fed,
+            store: &self.store,
+            patience: self.patience,
+            throttle: self.throttle.as_ref(),
+        };
         let mut running = FuturesUnordered::new();
         // Steps that were begun and are not done.
         let mut open = 0;
         loop {
             // Several at a time, so that several can be looked for at a time.
             if self.width - open >= (self.width / 4).max(1) {
-                let work = Work::next(&mut self.walk, self.width - open);
+                let work = getting.next(&mut self.walk, self.width - open);
                 open += work.iter().map(Work::steps).sum::<usize>();
-                running.extend(work.into_iter().map(|work| work.run(fed, store, patience)));
+                running.extend(work.into_iter().map(|work| getting.run(work)));
             }
             let Some(done) = running.next().await else {
                 break;
             };
             match done? {
-                Done::Looked { here, missing } => {
-                    open -= here.len();
-                    here.iter().for_each(|step| self.walk.finish_leaf(step));
-                    let wanted = missing.into_iter().map(Work::Want);
-                    running.extend(wanted.map(|work| work.run(fed, store, patience)));
+                Done::Looked { leaves, rest } => {
+                    open -= leaves.len();
+                    leaves.iter().for_each(|step| self.walk.finish_leaf(step));
+                    running.extend(rest.into_iter().map(|work| getting.run(work)));
                 }
                 Done::Got(step, block) => {
                     open -= 1;
                     self.walk.finish(&step, &block)?;
                 }
             }
-            self.progress.send_replace(progress(fed, &self.walk));
+            self.progress.send_replace(progress(&self.fed, &self.walk));
         }
         let progress = progress(&self.fed, &self.walk);
         Ok(Fetched {
             fed: self.fed.clone(),
             progress,
+            scope: match self.walk.ended() {
+                ended if ended.is_empty() => PinScope::Whole,
+                ended => PinScope::Without(ended),
+            },
         })
     }
 }

@@ -5,8 +5,8 @@
 //! files gives the same root CID; [`unixfs::read`] walks paths, lists directories and streams byte
 //! ranges of any UnixFS DAG. [`Network`] gets what is not here: from peers by the exchange, and
 //! from whom the settings name; [`fetch`] brings whole DAGs, [`provide`] tells the DHT what is
-//! here, [`names`] publishes and resolves names. [`swarm`] runs rust-ipfs for its transports, identify, ping, DHT and
-//! gossip.
+//! here, [`names`] publishes and resolves names, [`gossip`] speaks to everyone on a topic and
+//! [`requests`] to one peer. [`swarm`] runs rust-ipfs for its transports, identify and DHT.
 //!
 //! What this crate never does: it decides nothing about visibility, pins or allocation; it does
 //! not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay, resolver or
@@ -18,15 +18,19 @@
 
 mod blocks;
 pub mod fetch;
+pub mod gossip;
 mod http;
 pub mod names;
 mod network;
 pub mod provide;
+pub mod requests;
 mod sources;
 pub mod swarm;
+mod throttle;
 pub mod unixfs;
 mod visit;
 
 pub use blocks::{BlockError, Blocks, Trust};
 pub use cidcast_exchange::{Class, WantError};
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};
+pub use throttle::{Flow, Throttle};

@@ -9,6 +9,7 @@
 //! safety: a publication that is dropped half-way is on disk and goes out at the next turn.
 
 mod dnslink;
+mod lent;
 mod name;
 mod record;
 mod saved;
@@ -28,6 +29,8 @@ use crate::Network;
 use crate::swarm::{KeyError, load_or_create_key};
 
 pub use dnslink::DnslinkError;
+use lent::Lent;
+pub use lent::{NameKey, NotAKey};
 pub use name::{IpnsName, ParseNameError};
 pub use record::RecordError;
 use record::Signed;
@@ -160,6 +163,7 @@ struct Inner {
     network: Network,
     settings: NameSettings,
     folder: Folder,
+    lent: Lent,
     /// One publication at a time, so that sequence numbers follow each other.
     publishing: Mutex<()>,
 }
@@ -181,6 +185,7 @@ impl Names {
                 network,
                 settings,
                 folder,
+                lent: Lent::default(),
                 publishing: Mutex::default(),
             }),
         };
@@ -198,17 +203,39 @@ impl Names {
     ///
     /// [`PublishError`]. That no peer could be told is none: [`Published::reach`] says so.
     pub async fn publish(&self, key: Option<&str>, value: &str) -> Result<Published, PublishError> {
-        let is_path = value.starts_with("/ipfs/") || value.starts_with("/ipns/");
-        if !is_path || value.len() > MAX_VALUE || !value.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            let value = value.chars().take(100).collect();
-            return Err(PublishError::Value { value });
-        }
+        check_value(value)?;
         let _turn = self.inner.publishing.lock().await;
         let keypair = self.keypair(key).await?;
         let name = IpnsName::of(keypair.public().to_peer_id());
-        let saved = self.next(name, key, value).await?;
+        let owner = Owner::Here(key.map(str::to_owned));
+        let saved = self.next(name, owner, value).await?;
         self.send(&keypair, &saved).await
+    }
+
+    /// As [`Self::publish`], under a key that belongs to the caller. The key may have been used on
+    /// another host in the meantime, so the network is asked for the newest record first, which
+    /// takes some seconds where nobody answers. The key stays lent: see [`Self::lend`].
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`], as above.
+    pub async fn publish_as(&self, key: &NameKey, value: &str) -> Result<Published, PublishError> {
+        check_value(value)?;
+        let _turn = self.inner.publishing.lock().await;
+        self.inner.lent.add(key.clone());
+        let saved = self.next(key.name(), Owner::Lent, value).await?;
+        self.send(key.keypair(), &saved).await
+    }
+
+    /// Lets what was published under the key be published again, until [`Self::return_key`] or the
+    /// node's end.
+    pub fn lend(&self, key: &NameKey) {
+        self.inner.lent.add(key.clone());
+    }
+
+    /// Publishes nothing more under a lent key, and forgets it.
+    pub fn return_key(&self, name: &IpnsName) {
+        self.inner.lent.remove(name);
     }
 
     /// The path that a name stands for in the end, `/ipfs/…`. `text` is an IPNS name, a DNS name,
@@ -252,6 +279,10 @@ impl Names {
         Ok(dnslink::look_up(name, &self.inner.settings.dns_servers).await?)
     }
 
+    fn lent(&self, name: &str) -> Option<NameKey> {
+        self.inner.lent.get(&name.parse().ok()?)
+    }
+
     async fn keypair(&self, key: Option<&str>) -> Result<Keypair, PublishError> {
         let Some(key) = key else {
             return Ok(self.inner.network.ipfs().keypair().clone());
@@ -270,26 +301,35 @@ impl Names {
     }
 
     /// The next state of a name, on disk when this returns.
-    async fn next(
-        &self,
-        name: IpnsName,
-        key: Option<&str>,
-        value: &str,
-    ) -> Result<Saved, PublishError> {
+    async fn next(&self, name: IpnsName, owner: Owner, value: &str) -> Result<Saved, PublishError> {
         let before = self.on_disk(move |folder| folder.read(&name)).await?;
-        let sequence = match &before {
-            Some(saved) if saved.value == value => saved.sequence,
-            Some(saved) => saved.sequence.saturating_add(1),
-            // The file may have been lost: go on from what the network remembers.
-            None => match self.inner.newest(&name, OWN_LOOKUP).await {
-                Some(record) => record.sequence.saturating_add(1),
-                None => 0,
-            },
+        let before = before.map(|saved| (saved.value, saved.sequence));
+        let newest = match (&before, &owner) {
+            (Some(_), Owner::Here(_)) => before,
+            // The file may have been lost, or the key used elsewhere: go on from what the network
+            // remembers.
+            _ => {
+                let found = self.inner.newest(&name, OWN_LOOKUP).await;
+                let found = found.map(|record| (record.value, record.sequence));
+                [before, found]
+                    .into_iter()
+                    .flatten()
+                    .max_by_key(|(_, sequence)| *sequence)
+            }
+        };
+        let (key, lent) = match owner {
+            Owner::Here(key) => (key, None),
+            Owner::Lent => (None, Some(name.to_string())),
         };
         let next = Saved {
-            key: key.map(str::to_owned),
+            key,
+            lent,
             value: value.to_owned(),
-            sequence,
+            sequence: match newest {
+                Some((same, sequence)) if same == value => sequence,
+                Some((_, sequence)) => sequence.saturating_add(1),
+                None => 0,
+            },
         };
         let written = next.clone();
         self.on_disk(move |folder| folder.write(&name, &written))
@@ -352,7 +392,15 @@ impl Names {
         };
         let mut worst = Reach::Network;
         for saved in all {
-            let sent = match self.keypair(saved.key.as_deref()).await {
+            let keypair = match &saved.lent {
+                Some(name) => match self.lent(name) {
+                    Some(key) => Ok(key.keypair().clone()),
+                    // Its owner has not come for it, or has taken it elsewhere.
+                    None => continue,
+                },
+                None => self.keypair(saved.key.as_deref()).await,
+            };
+            let sent = match keypair {
                 Ok(keypair) => self.send(&keypair, &saved).await,
                 Err(error) => Err(error),
             };
@@ -367,6 +415,23 @@ impl Names {
         }
         worst
     }
+}
+
+/// Whose key a name is published under.
+enum Owner {
+    /// The node's own, or a named key in the folder.
+    Here(Option<String>),
+    /// Somebody else's.
+    Lent,
+}
+
+fn check_value(value: &str) -> Result<(), PublishError> {
+    let is_path = value.starts_with("/ipfs/") || value.starts_with("/ipns/");
+    if is_path && value.len() <= MAX_VALUE && value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let value = value.chars().take(100).collect();
+    Err(PublishError::Value { value })
 }
 
 fn syntax(text: &str) -> ResolveNameError {

@@ -13,12 +13,14 @@
 
 mod address;
 mod behaviour;
+mod blocked;
 mod bootstrap;
 mod build;
 mod dial;
 mod error;
 mod handle;
 mod key;
+mod metrics;
 mod neighbours;
 mod network_key;
 mod ping;
@@ -41,7 +43,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::DropGuard;
 
+use crate::gossip::Gossip;
+use crate::requests::Line;
 use behaviour::Own;
+use blocked::Blocked;
 use bootstrap::BootstrapPeer;
 use build::{Parts, build};
 use ping::Pinger;
@@ -55,8 +60,9 @@ pub use address::{
 pub use error::{ConnectError, DisconnectError, PingError, StartError, StopTimeout, SwarmFault};
 pub use handle::{MAX_PINGS, NetworkKind, Reach, SwarmHandle};
 pub use key::KeyError;
+pub use metrics::Metrics;
 pub use network_key::{NetworkKeyError, check_network_key};
-pub use roster::{Connection, Direction, Nat, Peer, PortMapping};
+pub use roster::{Connection, Direction, Nat, Peer, PeerEvent, PortMapping};
 pub use rust_ipfs::PeerId;
 pub use settings::{Limits, Service, SwarmSettings};
 
@@ -185,8 +191,13 @@ impl Swarm {
     ) -> Result<Self, StartError> {
         let (alive, gone) = oneshot::channel();
         let roster = Roster::default();
-        let (pinger, pings) = Pinger::new(roster.clone());
+        let (pinger, ping) = Pinger::new(roster.clone());
+        let (gossip, gossip_mounted) = Gossip::new(settings.metrics.gossip.clone())
+            .map_err(|why| StartError::Swarm(SwarmFault(rust_ipfs::Error::msg(why))))?;
+        let (line, requests) =
+            Line::new(settings.requests.clone(), settings.metrics.requests.clone());
         let withdrawals = Withdrawals::default();
+        let blocked = Blocked::default();
         let network = match checked.network_key {
             Some(_) => NetworkKind::Private,
             None => NetworkKind::Open,
@@ -195,7 +206,13 @@ impl Swarm {
             settings,
             key: &checked.key,
             network_key: checked.network_key,
-            own: Own::new(exchange, pings),
+            own: Own {
+                blocked: blocked.clone(),
+                exchange: exchange.into(),
+                ping,
+                gossip: gossip_mounted,
+                requests,
+            },
             roster: roster.clone(),
             withdrawals: withdrawals.clone(),
             alive,
@@ -206,6 +223,9 @@ impl Swarm {
                 peer: checked.key.public().to_peer_id(),
                 roster,
                 pinger,
+                gossip,
+                line,
+                blocked,
                 network,
             },
             listeners: Vec::new(),

@@ -51,7 +51,7 @@ pub use error::{
 pub use hold::InFlight;
 pub use links::links;
 pub use metrics::Metrics;
-pub use pins::{Audience, Holder, ParseHolderError, Pin, PinSummary, Unpinned};
+pub use pins::{Audience, Holder, ParseHolderError, Pin, PinScope, PinSummary, Unpinned};
 pub use settings::StoreSettings;
 pub use store::{DiskUsage, Stat, Store};
 pub use verify::{VerifyProgress, VerifyReport};

@@ -3,12 +3,14 @@
 mod changes;
 mod database;
 mod holder;
+mod scope;
 
 use cid::Cid;
 
 pub(crate) use changes::NewPin;
 pub(crate) use database::{Database, Totals};
 pub use holder::{Holder, ParseHolderError};
+pub use scope::PinScope;
 
 /// Who may have the blocks of a pin. A block under several pins is open to the widest of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +21,7 @@ pub enum Audience {
     Anyone,
 }
 
-/// One recursive pin.
+/// One recursive pin, of a whole DAG or of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// Who wants it.
@@ -32,6 +34,8 @@ pub struct Pin {
     pub blocks: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Which part of the DAG it keeps.
+    pub scope: PinScope,
 }
 
 /// What a pin covers.

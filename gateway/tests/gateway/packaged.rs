@@ -1,7 +1,11 @@
 //! `/play/{root CID or asset}` of a finished package.
 
+use std::collections::BTreeSet;
+
 use cidcast_gateway::{Lookup, LookupLabels};
-use cidcast_store::Audience;
+use cidcast_ipfs::Blocks;
+use cidcast_ipfs::unixfs::read::resolve;
+use cidcast_store::{Audience, PinScope, links};
 use cidcast_types::{RootCid, Visibility};
 
 use crate::show::{now, segment};
@@ -197,5 +201,42 @@ async fn what_is_not_a_playlist_is_not_sent_as_one() {
             (502, "malformed"),
             "{name}"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_a_copy_of_a_part_has_plays_and_the_rest_is_not_found() {
+    let (origin, copy) = (World::new().await, World::new().await);
+    let root = origin.add_package();
+    let blocks = Blocks::new(origin.store.clone());
+    let sound = resolve(&blocks, &root, "audio/audio").await.unwrap().cid;
+    let guard = copy.store.in_flight();
+    let mut pending = vec![root];
+    while let Some(cid) = pending.pop() {
+        let data = origin.store.get(&cid).unwrap();
+        copy.store.put(&cid, &data, &guard).unwrap();
+        if cid != sound {
+            pending.extend(links(&cid, &data).unwrap());
+        }
+    }
+    let scope = PinScope::Without(BTreeSet::from([sound]));
+    let holder = "replica/test".parse().unwrap();
+    copy.store
+        .pin_part(&holder, &root, Audience::Anyone, &scope)
+        .unwrap();
+    drop(guard);
+    copy.store.flush_deletes().unwrap();
+
+    let router = copy.router();
+    for (path, status) in [
+        ("master.m3u8", 200),
+        ("video/180p/playlist.m3u8", 200),
+        ("video/180p/00002.m4s", 200),
+        ("audio/audio/00000.m4s", 404),
+    ] {
+        for base in ["play", "ipfs"] {
+            let got = get(format!("/{base}/{root}/{path}")).send(&router).await;
+            assert_eq!(got.status, status, "/{base}/…/{path}");
+        }
     }
 }

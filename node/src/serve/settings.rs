@@ -5,7 +5,7 @@ use std::time::Duration;
 use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
 use cidcast_ipfs::names::NameSettings;
-use cidcast_ipfs::swarm::{Limits, Service, SwarmSettings};
+use cidcast_ipfs::swarm::{self, Limits, Service, SwarmSettings};
 use cidcast_ipfs::{DhtRole, NetworkSettings};
 use cidcast_runtime::Backoff;
 use cidcast_store::{Metrics, StoreSettings};
@@ -38,7 +38,7 @@ pub(super) fn store(metrics: Metrics) -> StoreSettings {
     }
 }
 
-pub(super) fn swarm(config: &Config, data_dir: &DataDir) -> SwarmSettings {
+pub(super) fn swarm(config: &Config, data_dir: &DataDir, metrics: swarm::Metrics) -> SwarmSettings {
     let swarm = &config.swarm;
     let switches = [
         (swarm.mdns, Service::Mdns),
@@ -58,6 +58,7 @@ pub(super) fn swarm(config: &Config, data_dir: &DataDir) -> SwarmSettings {
             connections: swarm.max_connections,
             per_peer: swarm.max_connections_per_peer,
         },
+        metrics,
         ..SwarmSettings::new(data_dir.swarm_key_file())
     }
 }

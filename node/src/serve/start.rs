@@ -104,7 +104,8 @@ async fn open(
         registry,
         &exchange_tasks,
     );
-    let swarm = settings::swarm(config, data_dir);
+    let metrics = cidcast_ipfs::swarm::Metrics::register(registry);
+    let swarm = settings::swarm(config, data_dir, metrics);
     let swarm = Swarm::start(swarm, Some(behaviour), shutdown).await?;
     let parts = (&swarm, &exchange, &store);
     let reachable = network::start(config, data_dir, parts, &exchange_tasks).await?;

@@ -4,7 +4,7 @@
 //! there. Steps that were given and never finished can be recalled, so that a walk goes on where
 //! it was cut off.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use cid::Cid;
 use cid::multihash::Multihash;
 use cidcast_store::{LinksError, links};
 
-use super::order;
+use super::{Scope, order};
 use crate::unixfs::{DAG_PB, Node};
 
 /// Links that may wait; a hostile DAG of many wide blocks ends here. One takes about 150 bytes.
@@ -57,7 +57,20 @@ pub(super) struct Step {
     pub(super) order: u64,
     place: Place,
     path: Arc<str>,
+    depth: Depth,
 }
+
+/// How far a walk goes below a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Depth {
+    /// All the way.
+    Below,
+    /// It ends there: what is below lies outside of the scope.
+    Only,
+}
+
+/// What waits in a place: the block, the path to it, and how far to go.
+type Waiting = (Cid, Arc<str>, Depth);
 
 /// A walk under one root.
 #[derive(Debug)]
@@ -65,10 +78,14 @@ pub(super) struct Walk {
     root: Cid,
     order: FetchOrder,
     limit: usize,
-    waiting: BTreeMap<Place, (Cid, Arc<str>)>,
-    given: BTreeMap<Place, (Cid, Arc<str>)>,
+    scope: Scope,
+    waiting: BTreeMap<Place, Waiting>,
+    given: BTreeMap<Place, Waiting>,
     /// The codec counts: the same bytes under raw and dag-pb have different links.
     seen: HashSet<(u64, Multihash<64>)>,
+    /// Blocks at which the walk ended, of those that are not seen.
+    ended: BTreeSet<Cid>,
+    twice: u64,
     done: u64,
     /// Nodes expanded so far.
     expanded: u64,
@@ -81,9 +98,12 @@ impl Walk {
             root: *root,
             order,
             limit,
+            scope: Scope::Whole,
             waiting: BTreeMap::new(),
             given: BTreeMap::new(),
             seen: HashSet::new(),
+            ended: BTreeSet::new(),
+            twice: 0,
             done: 0,
             expanded: 0,
             links: 0,
@@ -92,10 +112,20 @@ impl Walk {
         walk
     }
 
+    /// Has to be said before the first step.
+    pub(super) fn set_scope(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
+    /// The blocks below which nothing was walked, and which are in the way to nothing else.
+    pub(super) fn ended(&self) -> BTreeSet<Cid> {
+        self.ended.clone()
+    }
+
     /// The next block to get; `None` while only what was given is missing.
     pub(super) fn next(&mut self) -> Option<Step> {
-        let (place, (cid, path)) = self.waiting.pop_first()?;
-        self.given.insert(place, (cid, Arc::clone(&path)));
+        let (place, (cid, path, depth)) = self.waiting.pop_first()?;
+        self.given.insert(place, (cid, Arc::clone(&path), depth));
         // 2^24 links of one rank keep their order; beyond that they are equal.
         let order = (place.0.min(u64::MAX >> 24) << 24) | place.1.min((1 << 24) - 1);
         Some(Step {
@@ -103,6 +133,7 @@ impl Walk {
             order,
             place,
             path,
+            depth,
         })
     }
 
@@ -119,6 +150,10 @@ impl Walk {
 
     /// A step's block is here; what it links to comes next.
     pub(super) fn finish(&mut self, step: &Step, block: &Bytes) -> Result<(), WalkError> {
+        if step.depth == Depth::Only {
+            self.finish_leaf(step);
+            return Ok(());
+        }
         let below = links(&step.cid, block)?;
         let names = names(&step.cid, block);
         self.finish_leaf(step);
@@ -131,7 +166,7 @@ impl Walk {
             let place = self.place(&path, n as u64);
             self.add(place, cid, path);
         }
-        if self.seen.len() > self.limit || self.waiting.len() > MAX_WAITING {
+        if self.seen.len() + self.ended.len() > self.limit || self.waiting.len() > MAX_WAITING {
             return Err(WalkError::TooLarge {
                 root: self.root,
                 limit: self.limit,
@@ -147,7 +182,7 @@ impl Walk {
 
     /// Blocks that are known to belong to the DAG, here or not.
     pub(super) fn known(&self) -> u64 {
-        self.seen.len() as u64
+        (self.seen.len() + self.ended.len()) as u64 + self.twice
     }
 
     fn place(&mut self, path: &str, n: u64) -> Place {
@@ -160,8 +195,19 @@ impl Walk {
     }
 
     fn add(&mut self, place: Place, cid: Cid, path: Arc<str>) {
-        if self.seen.insert((cid.codec(), *cid.hash())) {
-            self.waiting.insert(place, (cid, path));
+        let key = (cid.codec(), *cid.hash());
+        if self.scope.leaves_out(&path) {
+            if !self.seen.contains(&key) && self.ended.insert(cid) {
+                self.waiting.insert(place, (cid, path, Depth::Only));
+            }
+            return;
+        }
+        if self.seen.insert(key) {
+            // What was met as an end is met again on the way to something: it counts twice.
+            if self.ended.remove(&cid) {
+                self.twice += 1;
+            }
+            self.waiting.insert(place, (cid, path, Depth::Below));
         }
     }
 }
@@ -186,5 +232,59 @@ fn joined(path: &Arc<str>, name: &str) -> Arc<str> {
         Arc::from(name)
     } else {
         Arc::from(format!("{path}/{name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use multihash_codetable::{Code, MultihashDigest as _};
+
+    use super::*;
+    use crate::unixfs::add::{Tree, add_bytes};
+
+    /// Takes every step from `store`; the blocks that were asked for.
+    fn all(walk: &mut Walk, store: &cidcast_store::Store) -> HashSet<Cid> {
+        let mut asked = HashSet::new();
+        while let Some(step) = walk.next() {
+            let block = store.get(&step.cid).unwrap();
+            walk.finish(&step, &block).unwrap();
+            asked.insert(step.cid);
+        }
+        asked
+    }
+
+    #[test]
+    fn a_rendition_with_the_content_of_a_chosen_one_is_walked() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = cidcast_store::StoreSettings::default();
+        let store = cidcast_store::Store::open(folder.path(), settings).unwrap();
+        let guard = store.in_flight();
+        let mut tree = Tree::new();
+        let file = |content: &'static [u8]| {
+            add_bytes(&store, &guard, &Bytes::from_static(content)).unwrap()
+        };
+        // The copies come before and after in the order of names.
+        for path in ["video/a/0.m4s", "video/b/0.m4s", "video/c/0.m4s"] {
+            tree.insert(path, file(b"same")).unwrap();
+        }
+        tree.insert("video/d/0.m4s", file(b"other")).unwrap();
+        let root = tree.finish(&store, &guard).unwrap().cid;
+        let raw = |content| Cid::new_v1(0x55, Code::Sha2_256.digest(content));
+
+        let mut whole = Walk::new(&root, FetchOrder::Playback, 100);
+        assert_eq!(all(&mut whole, &store).len(), 6);
+        assert!(whole.ended().is_empty());
+
+        let mut part = Walk::new(&root, FetchOrder::Playback, 100);
+        part.set_scope(Scope::Renditions(BTreeSet::from(["video/b".to_owned()])));
+        let asked = all(&mut part, &store);
+        assert!(asked.contains(&raw(b"same")) && !asked.contains(&raw(b"other")));
+        assert_eq!(
+            asked.len(),
+            5,
+            "the directory that is left out comes itself"
+        );
+        assert_eq!(part.ended().len(), 1, "only the one without a chosen copy");
+        assert_eq!(part.done(), part.known());
     }
 }

@@ -152,6 +152,7 @@ mod tests {
     fn signed(keypair: &Keypair, value: &str, sequence: u64, lifetime: u64) -> Vec<u8> {
         let saved = Saved {
             key: None,
+            lent: None,
             value: value.into(),
             sequence,
         };

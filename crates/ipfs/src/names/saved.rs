@@ -17,8 +17,11 @@ const MAX_BYTES: u64 = 16 << 10;
 /// One name's newest state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Saved {
-    /// The named key; none: the node's own.
+    /// The named key; none: the node's own, or one that is lent.
     pub(super) key: Option<String>,
+    /// The name of a lent key, whose secret half is not in this folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lent: Option<String>,
     pub(super) value: String,
     pub(super) sequence: u64,
 }
@@ -144,6 +147,7 @@ mod tests {
         assert_eq!(folder.read(&name()).unwrap(), None);
         let saved = Saved {
             key: None,
+            lent: None,
             value: "/ipfs/x".into(),
             sequence: 7,
         };

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use libp2p::pnet::PreSharedKey;
 use rust_ipfs::builder::IpfsBuilder;
-use rust_ipfs::p2p::{IdentifyConfiguration, PubsubConfig, RelayConfig};
+use rust_ipfs::p2p::{IdentifyConfiguration, RelayConfig};
 use rust_ipfs::{Ipfs, Keypair};
 use tokio::sync::oneshot;
 
@@ -22,8 +22,6 @@ const QUIC_IDLE_MILLIS: u32 = 30_000;
 const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Connections that no protocol uses are closed after this long.
 const IDLE_SECONDS: u64 = 60;
-/// An announcement has at most 64 KiB; the rest is room for its envelope.
-const MAX_GOSSIP_BYTES: usize = 96 << 10;
 /// What one relayed connection may carry and how long: enough to agree on punching a hole, and for
 /// a few requests if that fails; a relay is no way to move video.
 const CIRCUIT_BYTES: u64 = 8 << 20;
@@ -107,21 +105,16 @@ fn with_transports(
     }
 }
 
-/// Every node has these, and pings of its own. None of them contacts anybody who is not known
+/// Every node has these, and pings, gossip and requests of its own. None of them contacts anybody who is not known
 /// already.
 fn with_protocols(builder: IpfsBuilder<Own>) -> IpfsBuilder<Own> {
     let identify = IdentifyConfiguration {
         agent_version: concat!("cidcast/", env!("CARGO_PKG_VERSION")).to_owned(),
         ..IdentifyConfiguration::default()
     };
-    let gossip = PubsubConfig {
-        max_transmit_size: MAX_GOSSIP_BYTES,
-        ..PubsubConfig::default()
-    };
     builder
         .with_identify(identify)
         .with_kademlia()
-        .with_pubsub(gossip)
         // With hole punching: a relayed connection becomes a direct one where routers allow it.
         .with_relay(true)
 }

@@ -1,15 +1,19 @@
 //! What can be asked of a running swarm, by as many as like.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::time::Duration;
 
 use rust_ipfs::{Ipfs, Multiaddr, PeerId, Protocol};
+use tokio::sync::broadcast;
 
+use super::blocked::Blocked;
 use super::dial;
 use super::error::{ConnectError, DisconnectError, PingError, SwarmFault};
 use super::ping::Pinger;
-use super::roster::{Nat, Peer, PortMapping, Roster};
+use super::roster::{Direction, Nat, Peer, PeerEvent, PortMapping, Roster};
+use crate::gossip::Gossip;
+use crate::requests::{Line, Requests};
 
 /// Most pings in one go.
 pub const MAX_PINGS: u8 = 100;
@@ -21,6 +25,9 @@ pub struct SwarmHandle {
     pub(super) peer: PeerId,
     pub(super) roster: Roster,
     pub(super) pinger: Pinger,
+    pub(super) gossip: Gossip,
+    pub(super) line: Line,
+    pub(super) blocked: Blocked,
     pub(super) network: NetworkKind,
 }
 
@@ -68,15 +75,52 @@ impl SwarmHandle {
         self.roster.peer(id)
     }
 
+    /// Who connects, is identified and disconnects from now on. A receiver that is not read misses
+    /// what is more than 256 events old, and is told so.
+    pub fn peer_events(&self) -> broadcast::Receiver<PeerEvent> {
+        self.roster.events()
+    }
+
+    /// Where a connected peer can be dialled again, with `/p2p/…`, as far as is known: what it says
+    /// that it listens on, then what it was dialled at. None of it may work.
+    pub fn addresses_of(&self, peer: &PeerId) -> Vec<String> {
+        let Some(known) = self.roster.peer(peer) else {
+            return Vec::new();
+        };
+        let dialled = known.connections.into_iter();
+        let dialled = dialled.filter(|connection| connection.direction == Direction::Outbound);
+        let all = known.listening.into_iter();
+        let all = all.chain(dialled.map(|connection| connection.address));
+        distinct(all.map(|address| named(address, *peer)).collect())
+    }
+
+    /// Where others may reach this node, with `/p2p/…`: what is announced, then what the listeners
+    /// are bound to. Of loopback addresses, only if there are no others.
+    pub async fn own_addresses(&self) -> Vec<String> {
+        let external = self.ipfs.external_addresses().await.unwrap_or_default();
+        let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
+        let all: Vec<Multiaddr> = external.into_iter().chain(bound).collect();
+        let (near, far): (Vec<_>, Vec<_>) = all.into_iter().partition(is_loopback);
+        let kept = if far.is_empty() { near } else { far };
+        let named = kept.into_iter().map(|address| named(address, self.peer));
+        distinct(named.collect())
+    }
+
+    /// Peers to have nothing to do with: they are disconnected, and no connection with them is
+    /// opened or taken. Replaces all of them.
+    pub async fn set_blocked(&self, peers: HashSet<PeerId>) {
+        for peer in self.blocked.set(peers) {
+            // Who is not connected need not be disconnected.
+            let _ = self.disconnect(peer).await;
+        }
+    }
+
     /// The addresses that listeners are bound to, with real ports and `/p2p/…`. Listeners on
     /// unspecified addresses have one for every network interface.
     pub async fn listen_addresses(&self) -> Vec<String> {
         let bound = self.ipfs.listening_addresses().await.unwrap_or_default();
-        let with_peer = |address: Multiaddr| match address.iter().last() {
-            Some(Protocol::P2p(_)) => address.to_string(),
-            _ => address.with(Protocol::P2p(self.peer)).to_string(),
-        };
-        bound.into_iter().map(with_peer).collect()
+        let named = bound.into_iter().map(|address| named(address, self.peer));
+        named.map(|address| address.to_string()).collect()
     }
 
     /// How this node can be reached.
@@ -133,6 +177,16 @@ impl SwarmHandle {
         }
     }
 
+    /// Topics.
+    pub fn gossip(&self) -> &Gossip {
+        &self.gossip
+    }
+
+    /// Requests to single peers, and theirs.
+    pub fn requests(&self) -> Requests {
+        self.line.requests(&self.ipfs)
+    }
+
     /// Pings a connected peer `count` times (at most [`MAX_PINGS`]), one after another. Each round
     /// trip has `deadline`.
     ///
@@ -159,6 +213,31 @@ impl fmt::Debug for SwarmHandle {
             .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
+}
+
+/// With the peer at the end.
+fn named(address: Multiaddr, peer: PeerId) -> Multiaddr {
+    match address.iter().last() {
+        Some(Protocol::P2p(_)) => address,
+        _ => address.with(Protocol::P2p(peer)),
+    }
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+        _ => false,
+    }
+}
+
+/// Each once, in their order.
+fn distinct(addresses: Vec<Multiaddr>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let fresh = addresses
+        .into_iter()
+        .filter(|address| seen.insert(address.clone()));
+    fresh.map(|address| address.to_string()).collect()
 }
 
 /// The relay in `/…/p2p/RELAY/p2p-circuit/…`.

@@ -15,13 +15,17 @@ use libp2p::autonat::NatStatus;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::{ConnectionId, NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 /// Characters of a peer's own description that are kept; it is shown to people.
 const AGENT_CHARS: usize = 128;
 /// Protocols of a peer that are kept. Kubo has about 20.
 const PROTOCOLS: usize = 128;
+/// Addresses of a peer that are kept.
+const ADDRESSES: usize = 16;
+/// Comings and goings that wait for who watches; who is slower than that misses some.
+const EVENTS: usize = 256;
 /// Addresses of this node as others see it that are kept.
 const OBSERVED: usize = 16;
 /// Nodes in the local network that are kept, and addresses of each. Anybody in there may claim to
@@ -40,8 +44,28 @@ pub struct Peer {
     pub agent: Option<String>,
     /// What it speaks, in order.
     pub protocols: Vec<String>,
+    /// Where it says that it listens. Not proven, and some may lead nowhere from here.
+    pub listening: Vec<Multiaddr>,
     /// The last round trip that was measured.
     pub rtt: Option<Duration>,
+}
+
+/// Somebody comes, is known, or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// The first connection with a peer is open.
+    Connected(PeerId),
+    /// It has said what it is and speaks, for the first time or anew.
+    Identified(PeerId),
+    /// The last connection is closed.
+    Disconnected(PeerId),
+}
+
+impl Peer {
+    /// Whether it says that it speaks a protocol.
+    pub fn speaks(&self, protocol: &str) -> bool {
+        self.protocols.iter().any(|spoken| spoken == protocol)
+    }
 }
 
 /// One connection with a peer.
@@ -94,11 +118,22 @@ pub enum PortMapping {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Roster(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
+    events: broadcast::Sender<PeerEvent>,
     /// Told when `State::neighbours` has changed.
     neighbours_changed: Notify,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+            neighbours_changed: Notify::new(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +151,7 @@ struct Entry {
     connections: BTreeMap<ConnectionId, (Multiaddr, Direction, Instant)>,
     agent: Option<String>,
     protocols: Vec<String>,
+    listening: Vec<Multiaddr>,
     rtt: Option<Duration>,
 }
 
@@ -161,8 +197,23 @@ impl Roster {
         let address = endpoint.get_remote_address().clone();
         let mut state = self.lock();
         let entry = state.peers.entry(peer).or_default();
+        let is_first = entry.connections.is_empty();
         let opened = (address, direction, Instant::now());
         entry.connections.insert(connection, opened);
+        drop(state);
+        if is_first {
+            self.tell(PeerEvent::Connected(peer));
+        }
+    }
+
+    fn tell(&self, event: PeerEvent) {
+        // Nobody may be watching.
+        let _ = self.0.events.send(event);
+    }
+
+    /// Who comes and goes from now on.
+    pub(super) fn events(&self) -> broadcast::Receiver<PeerEvent> {
+        self.0.events.subscribe()
     }
 
     fn closed(&self, peer: &PeerId, connection: &ConnectionId) {
@@ -173,6 +224,8 @@ impl Roster {
         entry.connections.remove(connection);
         if entry.connections.is_empty() {
             state.peers.remove(peer);
+            drop(state);
+            self.tell(PeerEvent::Disconnected(*peer));
         }
     }
 
@@ -185,12 +238,16 @@ impl Roster {
         let protocols = info.protocols.iter().take(PROTOCOLS);
         entry.protocols = protocols.map(|name| shown(name.as_ref())).collect();
         entry.protocols.sort();
+        let listening = info.listen_addrs.iter().take(ADDRESSES);
+        entry.listening = listening.cloned().collect();
         let seen = &info.observed_addr;
         state.observed.retain(|known| known != seen);
         if state.observed.len() >= OBSERVED {
             state.observed.remove(0);
         }
         state.observed.push(seen.clone());
+        drop(state);
+        self.tell(PeerEvent::Identified(*peer));
     }
 
     /// A round trip with a peer.
@@ -313,6 +370,7 @@ impl Entry {
             connections,
             agent: self.agent.clone(),
             protocols: self.protocols.clone(),
+            listening: self.listening.clone(),
             rtt: self.rtt,
         }
     }
@@ -367,6 +425,7 @@ mod tests {
             local_addr: address(2),
             send_back_addr: address(3),
         };
+        let mut events = roster.events();
         roster.opened(peer, first, &dialled);
         roster.opened(peer, second, &answered);
         let directions = |peer: &Peer| {
@@ -379,6 +438,9 @@ mod tests {
         assert_eq!(directions(&roster.peers()[0]), [Direction::Inbound]);
         roster.closed(&peer, &second);
         assert_eq!(roster.peers(), []);
+        assert_eq!(events.try_recv(), Ok(PeerEvent::Connected(peer)));
+        assert_eq!(events.try_recv(), Ok(PeerEvent::Disconnected(peer)));
+        assert!(events.try_recv().is_err());
     }
 
     #[test]

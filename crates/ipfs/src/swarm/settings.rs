@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Metrics;
+use crate::requests::RequestSettings;
+
 /// How to run the swarm.
 #[derive(Debug, Clone)]
 pub struct SwarmSettings {
@@ -26,6 +29,10 @@ pub struct SwarmSettings {
     pub services: BTreeSet<Service>,
     /// How many connections there may be.
     pub limits: Limits,
+    /// Bounds on requests to and from other peers.
+    pub requests: RequestSettings,
+    /// Where to count; unregistered by default.
+    pub metrics: Metrics,
     /// How often a bootstrap peer, neighbour or relay that is not connected is dialled.
     pub retry: Duration,
     /// How long all listeners together may take to start.
@@ -96,6 +103,8 @@ impl SwarmSettings {
             relays: Vec::new(),
             services: BTreeSet::from([Service::AutoNat]),
             limits: Limits::default(),
+            requests: RequestSettings::default(),
+            metrics: Metrics::default(),
             retry: Duration::from_secs(15),
             start_deadline: Duration::from_secs(15),
             stop_deadline: Duration::from_secs(10),

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cidcast_exchange::Class;
-use cidcast_ipfs::NetworkSettings;
-use cidcast_ipfs::fetch::{FetchError, FetchOrder, FetchSettings};
+use cidcast_ipfs::fetch::{FetchError, FetchOrder, FetchSettings, Scope};
 use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::unixfs::read;
-use cidcast_store::Audience;
+use cidcast_ipfs::{Flow, NetworkSettings, Throttle};
+use cidcast_store::{Audience, PinScope};
 use tokio::time::timeout;
 
 use crate::peer::{LONG, Package, Peer};
@@ -144,4 +144,101 @@ async fn a_provider_that_nobody_named_is_found_in_the_dht() {
     let mut fetch = sink.network.fetch(package.root, settings());
     timeout(LONG, fetch.finish()).await.unwrap().unwrap();
     assert_whole(&sink, &package).await;
+}
+
+fn only(rendition: &str) -> Scope {
+    Scope::Renditions(BTreeSet::from([rendition.to_owned()]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_package_is_kept_read_and_made_whole() {
+    let (source, sink) = (Peer::new().await, Peer::with(impatient()).await);
+    let package = source.add_renditions(&["video/480p", "video/720p", "audio/main"], 4);
+    sink.meet(&source).await;
+    let holder = "replica".parse().unwrap();
+    let fetch = async |scope: Scope| {
+        let fetch = sink.network.fetch(package.root, settings());
+        let fetched = timeout(LONG, fetch.within(scope).finish()).await.unwrap();
+        let fetched = fetched.unwrap();
+        let (root, audience) = (&package.root, Audience::Anyone);
+        sink.store
+            .pin_part(&holder, root, audience, &fetched.scope)
+            .unwrap();
+        fetched.progress
+    };
+    let part = fetch(only("video/480p")).await;
+    assert!(part.bytes < package.bytes / 2, "{part:?}");
+    assert_eq!(part.blocks, part.blocks_known);
+    let scope = sink.store.pins().unwrap().remove(0).scope;
+    let PinScope::Without(left_out) = scope else {
+        panic!("the whole is pinned");
+    };
+    assert_eq!(left_out.len(), 2);
+
+    source.swarm.stop().await.unwrap();
+    sink.store.flush_deletes().unwrap();
+    let report = sink.store.verify(|_| {}, || false).unwrap();
+    assert!(report.is_good(), "{report:?}");
+    let blocks = sink.blocks().local();
+    for (path, content) in &package.files {
+        let is_here = !path.starts_with("video/720p/") && !path.starts_with("audio/main/");
+        let read = async {
+            let node = read::resolve(&blocks, &package.root, path).await.ok()?;
+            read::read_all(&blocks, &node.cid, 1 << 30).await.ok()
+        };
+        let expected = is_here.then_some(content);
+        assert!(read.await.as_ref() == expected, "{path}");
+    }
+    // What is left out can still be listed.
+    let left_out = read::resolve(&blocks, &package.root, "video/720p").await;
+    assert!(left_out.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scope_of_a_copy_grows_by_what_is_missing_and_shrinks_without_a_source() {
+    let (source, sink) = (Peer::new().await, Peer::with(impatient()).await);
+    let package = source.add_renditions(&["video/480p", "video/720p", "audio/main"], 4);
+    sink.meet(&source).await;
+    let holder = "replica".parse().unwrap();
+    let take = async |scope: Scope| {
+        let fetch = sink.network.fetch(package.root, settings());
+        let fetched = timeout(LONG, fetch.within(scope).finish()).await.unwrap();
+        let fetched = fetched.unwrap();
+        let (root, audience) = (&package.root, Audience::Anyone);
+        let pinned = sink
+            .store
+            .pin_part(&holder, root, audience, &fetched.scope)
+            .unwrap();
+        (fetched.progress.bytes, pinned)
+    };
+    let (first, small) = take(only("video/480p")).await;
+    let (rest, whole) = take(Scope::Whole).await;
+    assert_eq!((whole.blocks, whole.bytes), (package.blocks, package.bytes));
+    assert_eq!(first + rest, package.bytes, "nothing came twice");
+    source.swarm.stop().await.unwrap();
+    let (nothing, again) = take(only("video/480p")).await;
+    assert_eq!((nothing, again), (0, small));
+    sink.store.flush_deletes().unwrap();
+    assert_eq!(sink.store.disk_usage().unwrap().bytes, small.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_fetch_waits_and_goes_on_as_told() {
+    let (source, sink) = (Peer::new().await, Peer::new().await);
+    let package = source.add_package(12, 300_000, Audience::Anyone);
+    sink.meet(&source).await;
+    let throttle = Throttle::new(Flow::Rate(1));
+    let fetch = sink.network.fetch(package.root, settings());
+    let mut fetch = fetch.throttled(throttle.clone());
+    let mut progress = fetch.progress();
+    let fetching = tokio::spawn(async move { fetch.finish().await.map(|done| done.progress) });
+    let begun = progress.wait_for(|now| now.bytes > 0);
+    timeout(LONG, begun).await.unwrap().unwrap();
+    throttle.set(Flow::Paused);
+    // At a byte a second, no more than the first block or two.
+    assert!(progress.borrow().blocks < 4);
+    assert!(!fetching.is_finished());
+    throttle.set(Flow::Free);
+    let done = timeout(LONG, fetching).await.unwrap().unwrap().unwrap();
+    assert_eq!(done.blocks, package.blocks);
 }

@@ -10,14 +10,17 @@
 
 mod fetching;
 mod golden;
+mod gossip;
 mod kubo;
 mod kubo_transfer;
 mod malicious;
 mod naming;
+mod node;
 mod parts;
 mod peer;
 mod reading;
 mod recipes;
+mod requests;
 mod services;
 mod swarm;
 mod swarm_reach;

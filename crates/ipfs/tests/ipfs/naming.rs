@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cidcast_ipfs::NetworkSettings;
 use cidcast_ipfs::names::{
-    DnslinkError, NameSettings, Names, PublishError, Reach, ResolveNameError,
+    DnslinkError, NameKey, NameSettings, Names, PublishError, Reach, ResolveNameError,
 };
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -71,6 +71,49 @@ async fn the_sequence_goes_on_after_a_restart() {
     assert_eq!((second.name, second.sequence), (first.name, 1));
     let own = names(&again).publish(None, FIRST).await.unwrap();
     assert_ne!(own.name, first.name);
+}
+
+/// Publishes until a peer has it: the DHT hears of peers some time after they have met.
+async fn publish_as(names: &Names, key: &NameKey, value: &str) -> u64 {
+    loop {
+        let published = names.publish_as(key, value).await.unwrap();
+        assert_eq!(published.name, key.name());
+        if published.reach == Reach::Network {
+            return published.sequence;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_ones_own_goes_on_where_it_was_on_another_host() {
+    let hub = Peer::serving_dht().await;
+    let (old, new) = (Peer::new().await, Peer::new().await);
+    old.meet(&hub).await;
+    new.meet(&hub).await;
+    let (before, after) = (names(&old), names(&new));
+    let key = NameKey::from_secret([7; 32]).unwrap();
+    assert_eq!(publish_as(&before, &key, FIRST).await, 0);
+    assert_eq!(publish_as(&before, &key, SECOND).await, 1);
+    before.return_key(&key.name());
+    assert_eq!(
+        publish_as(&after, &key, SECOND).await,
+        1,
+        "nothing has changed"
+    );
+    assert_eq!(publish_as(&after, &key, FIRST).await, 2);
+    // And back: what is on the old host's disk is behind.
+    assert_eq!(publish_as(&before, &key, SECOND).await, 3);
+    let name = key.name().to_string();
+    let resolved = timeout(LONG, after.resolve(&name)).await.unwrap();
+    assert_eq!(resolved.unwrap(), SECOND);
+    let names = old.folder.path().join("names");
+    let kept = std::fs::read_dir(names).unwrap();
+    let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(
+        kept,
+        [format!("{name}.json").as_str()],
+        "no key is written down"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

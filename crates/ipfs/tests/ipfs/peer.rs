@@ -85,20 +85,34 @@ impl Peer {
     /// Adds a directory like a package: `segments` files of `bytes` bytes and a playlist. Returns
     /// its root and how many blocks and bytes it has.
     pub(crate) fn add_package(&self, segments: usize, bytes: usize, audience: Audience) -> Package {
+        let paths = (0..segments).map(|n| format!("video/720p/{n:05}.m4s"));
+        self.add_files(paths, bytes, audience)
+    }
+
+    /// As [`Self::add_package`], with several renditions, open to anyone.
+    pub(crate) fn add_renditions(&self, renditions: &[&str], segments: usize) -> Package {
+        let of = |rendition| (0..segments).map(move |n| format!("{rendition}/{n:05}.m4s"));
+        self.add_files(renditions.iter().flat_map(of), 300_000, Audience::Anyone)
+    }
+
+    fn add_files(
+        &self,
+        paths: impl Iterator<Item = String>,
+        bytes: usize,
+        audience: Audience,
+    ) -> Package {
         let guard = self.store.in_flight();
         let mut tree = Tree::new();
         let mut files = Vec::new();
-        for n in 0..segments {
-            let path = format!("video/720p/{n:05}.m4s");
-            let content = noise(n as u64, bytes);
+        let playlist = Bytes::from_static(b"#EXTM3U\n");
+        let contents = paths
+            .enumerate()
+            .map(|(n, path)| (path, noise(n as u64, bytes)));
+        for (path, content) in contents.chain([("master.m3u8".to_owned(), playlist)]) {
             let link = add_bytes(&self.store, &guard, &content).unwrap();
             tree.insert(&path, link).unwrap();
             files.push((path, content));
         }
-        let playlist = Bytes::from_static(b"#EXTM3U\n");
-        let link = add_bytes(&self.store, &guard, &playlist).unwrap();
-        tree.insert("master.m3u8", link).unwrap();
-        files.push(("master.m3u8".to_owned(), playlist));
         let root = tree.finish(&self.store, &guard).unwrap().cid;
         let holder = "test".parse().unwrap();
         let pinned = self.store.pin(&holder, &root, audience).unwrap();

@@ -1,61 +1,19 @@
 //! How swarms find, reach and refuse each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cidcast_ipfs::swarm::{
-    Limits, NetworkKind, PingError, Service, StartError, Swarm, SwarmHandle, SwarmSettings,
+    Limits, NetworkKind, PeerEvent, PeerId, PingError, Service, StartError, Swarm, SwarmSettings,
 };
 use cidcast_runtime::Shutdown;
 use futures::future::join_all;
-use tempfile::TempDir;
 
+use crate::node::{Node, eventually};
 use crate::swarm::{EVERYWHERE, LONG, settings};
-
-/// A swarm with a folder of its own.
-struct Node {
-    swarm: Swarm,
-    _folder: TempDir,
-}
-
-impl Node {
-    async fn new(listen: &[&str], change: impl FnOnce(&mut SwarmSettings)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path(), listen);
-        settings.retry = Duration::from_millis(100);
-        change(&mut settings);
-        let swarm = Swarm::start(settings, None, &Shutdown::new()).await;
-        Self {
-            swarm: swarm.unwrap(),
-            _folder: folder,
-        }
-    }
-
-    fn handle(&self) -> SwarmHandle {
-        self.swarm.handle()
-    }
-
-    async fn address(&self) -> String {
-        self.swarm.listen_addresses().await.remove(0)
-    }
-}
-
-/// Looks until there is something to see.
-async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let seen = tokio::time::timeout(LONG, looking).await;
-    seen.unwrap_or_else(|_| panic!("never: {what}"))
-}
 
 fn network_key(folder: &Path, digit: char) -> PathBuf {
     let path = folder.join(format!("{digit}.key"));
@@ -246,7 +204,7 @@ async fn a_node_that_listens_nowhere_is_reached_through_its_relay() {
     assert_eq!(guest.handle().ping(id, 2, LONG).await.unwrap().len(), 2);
 
     // A relay that comes back is used again.
-    let folder = relay._folder;
+    let folder = relay.folder;
     let key = fs::read(folder.path().join("node.key")).unwrap();
     relay.swarm.stop().await.unwrap();
     eventually("the loss", async || {
@@ -331,4 +289,40 @@ async fn an_address_that_cannot_be_announced_is_refused_by_name() {
         Err(StartError::Address(error)) => assert!(error.to_string().contains("0.0.0.0")),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comings_and_goings_are_told_and_addresses_are_known() {
+    let (here, there) = (
+        Node::new(&EVERYWHERE[..1], |_| {}).await,
+        Node::new(&EVERYWHERE[..1], |_| {}).await,
+    );
+    let id: PeerId = there.swarm.peer_id().parse().unwrap();
+    let handle = here.handle();
+    let mut events = handle.peer_events();
+    here.meet(&there).await;
+    for event in [PeerEvent::Connected(id), PeerEvent::Identified(id)] {
+        let told = tokio::time::timeout(LONG, events.recv()).await.unwrap();
+        assert_eq!(told, Ok(event));
+    }
+    assert!(handle.peer(&id).unwrap().speaks("/ipfs/ping/1.0.0"));
+    let address = there.address().await;
+    assert!(handle.addresses_of(&id).contains(&address));
+    let own = there.handle().own_addresses().await;
+    assert_eq!(own, [address], "loopback, for want of others");
+
+    handle.set_blocked(HashSet::from([id])).await;
+    let told = async {
+        // It may be identified again meanwhile.
+        while events.recv().await != Ok(PeerEvent::Disconnected(id)) {}
+    };
+    tokio::time::timeout(LONG, told).await.unwrap();
+    let address = there.address().await;
+    let refused = here.swarm.connect(&address, LONG).await;
+    assert!(refused.is_err(), "a blocked peer is not dialled");
+    let own = here.address().await;
+    let _ = there.swarm.connect(&own, LONG).await;
+    assert!(handle.peer(&id).is_none(), "nor let in");
+    handle.set_blocked(HashSet::new()).await;
+    here.meet(&there).await;
 }

@@ -4,9 +4,9 @@ use cid::Cid;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::database::{
-    BYTES, DOOMED, GENERATION, LISTS, PINS, REFS, TOTALS, audience_code, audience_of,
+    BYTES, DOOMED, GENERATION, LISTS, PINS, REFS, SCOPES, TOTALS, audience_code, audience_of,
 };
-use super::{Audience, Database, Holder, PinSummary, Unpinned};
+use super::{Audience, Database, Holder, PinScope, PinSummary, Unpinned};
 use crate::error::DatabaseError;
 use crate::key::BlockKey;
 
@@ -16,6 +16,8 @@ pub(crate) struct NewPin {
     pub(crate) root: Cid,
     /// Each block once, with its size in bytes.
     pub(crate) blocks: Vec<(BlockKey, u32)>,
+    /// Which part of the DAG they are.
+    pub(crate) scope: PinScope,
 }
 
 impl NewPin {
@@ -38,34 +40,46 @@ enum Change {
 type Refs<'txn> = Table<'txn, &'static [u8], (u32, u32, u32)>;
 
 impl Database {
-    /// Saves pins, all or none. One that exists already only takes the new audience.
+    /// Saves pins, all or none. One that exists already takes the new audience and scope. What
+    /// the change of a scope has left without a pin.
     pub(crate) fn add(
         &self,
         holder: &Holder,
         audience: Audience,
         pins: &[NewPin],
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Unpinned, DatabaseError> {
         self.write(|txn| {
+            let mut unpinned = Unpinned::default();
             for pin in pins {
                 let root = pin.root.to_bytes();
-                if !change_audience(txn, (holder.as_str(), &root), audience)? {
-                    insert(txn, (holder.as_str(), &root), audience, pin)?;
+                let key = (holder.as_str(), root.as_slice());
+                let is_same = pin.scope.is_same(&saved_scope(txn, key)?);
+                if is_same && change_audience(txn, key, audience)? {
+                    continue;
                 }
+                // New blocks first: those that both have never lose their last pin.
+                let before = (audience_before(txn, key)?, list_of(txn, key)?);
+                insert(txn, key, audience, pin)?;
+                release(txn, before, &mut unpinned)?;
             }
-            Ok(())
+            Ok(unpinned)
         })
     }
 
-    /// Gives a pin that exists the audience; `None` if it does not exist.
+    /// Gives a pin that exists the audience; `None` if it does not exist with that scope.
     pub(crate) fn keep(
         &self,
         holder: &Holder,
         root: &Cid,
         audience: Audience,
+        scope: &PinScope,
     ) -> Result<Option<PinSummary>, DatabaseError> {
         let Some(pin) = self.pin(holder, root)? else {
             return Ok(None);
         };
+        if !pin.scope.is_same(scope) {
+            return Ok(None);
+        }
         let root = root.to_bytes();
         let exists = pin.audience == audience
             || self.write(|txn| change_audience(txn, (holder.as_str(), &root), audience))?;
@@ -159,6 +173,11 @@ fn insert(
     }
     let summary = pin.summary();
     txn.open_table(LISTS)?.insert(key, list.as_slice())?;
+    let mut scopes = txn.open_table(SCOPES)?;
+    match pin.scope.to_bytes() {
+        Some(scope) => scopes.insert(key, scope.as_slice())?,
+        None => scopes.remove(key)?,
+    };
     txn.open_table(PINS)?.insert(
         key,
         (audience_code(audience), summary.blocks, summary.bytes),
@@ -200,11 +219,25 @@ fn remove_one(
     };
     let list = list_of(txn, key)?;
     txn.open_table(LISTS)?.remove(key)?;
+    txn.open_table(SCOPES)?.remove(key)?;
+    unpinned.pins += 1;
+    release(txn, (audience_of(code), list), unpinned)
+}
+
+/// Takes one reference from each block of a list; those that have none left become doomed.
+fn release(
+    txn: &WriteTransaction,
+    (audience, list): (Audience, Vec<Vec<u8>>),
+    unpinned: &mut Unpinned,
+) -> Result<(), redb::Error> {
+    if list.is_empty() {
+        return Ok(());
+    }
     let generation = next_generation(txn)?;
     let mut refs = txn.open_table(REFS)?;
     let mut doomed = txn.open_table(DOOMED)?;
     let change = Change::Remove {
-        was_open: audience_of(code) == Audience::Anyone,
+        was_open: audience == Audience::Anyone,
     };
     let mut freed = 0;
     for block in &list {
@@ -214,7 +247,6 @@ fn remove_one(
             freed += u64::from(bytes);
         }
     }
-    unpinned.pins += 1;
     unpinned.bytes += freed;
     add_bytes(txn, |bytes| bytes.saturating_sub(freed))
 }
@@ -251,6 +283,20 @@ fn roots_of(txn: &WriteTransaction, holder: &Holder) -> Result<Vec<Vec<u8>>, red
         roots.push(key.value().1.to_vec());
     }
     Ok(roots)
+}
+
+/// Which part of its DAG a pin keeps; the whole if there is no pin.
+fn saved_scope(txn: &WriteTransaction, key: (&str, &[u8])) -> Result<PinScope, redb::Error> {
+    match txn.open_table(SCOPES)?.get(key)? {
+        Some(row) => PinScope::from_bytes(row.value()),
+        None => Ok(PinScope::Whole),
+    }
+}
+
+/// Who may have the blocks of a pin; without one it does not matter.
+fn audience_before(txn: &WriteTransaction, key: (&str, &[u8])) -> Result<Audience, redb::Error> {
+    let row = txn.open_table(PINS)?.get(key)?.map(|row| row.value());
+    Ok(row.map_or(Audience::Members, |(code, ..)| audience_of(code)))
 }
 
 /// The multihashes of a pin's blocks, which stand one after another in its row.

@@ -11,7 +11,7 @@ use redb::{
     WriteTransaction,
 };
 
-use super::{Audience, Holder, Pin};
+use super::{Audience, Holder, Pin, PinScope};
 use crate::crash;
 use crate::error::{DatabaseError, OpenError};
 use crate::key::BlockKey;
@@ -21,6 +21,8 @@ pub(super) const PINS: TableDefinition<(&str, &[u8]), (u8, u64, u64)> =
     TableDefinition::new("pins");
 /// Holder and root → the multihashes of the pin's blocks, one after another.
 pub(super) const LISTS: TableDefinition<(&str, &[u8]), &[u8]> = TableDefinition::new("lists");
+/// Holder and root → the CIDs below which nothing is kept, one after another; no row: all is.
+pub(super) const SCOPES: TableDefinition<(&str, &[u8]), &[u8]> = TableDefinition::new("scopes");
 /// Multihash → pins that refer to the block, how many of them are open to anyone, bytes.
 pub(super) const REFS: TableDefinition<&[u8], (u32, u32, u32)> = TableDefinition::new("refs");
 /// Multihash → generation: blocks that lost their last pin and are not deleted yet.
@@ -73,6 +75,7 @@ impl Database {
             // Made here once, so that readers never miss a table.
             txn.open_table(PINS)?;
             txn.open_table(LISTS)?;
+            txn.open_table(SCOPES)?;
             txn.open_table(REFS)?;
             txn.open_table(DOOMED)?;
             let mut totals = txn.open_table(TOTALS)?;
@@ -121,10 +124,12 @@ impl Database {
     /// Every pin, by holder and root.
     pub(crate) fn pins(&self) -> Result<Vec<Pin>, DatabaseError> {
         self.read(|txn| {
+            let scopes = txn.open_table(SCOPES)?;
             let mut pins = Vec::new();
             for row in txn.open_table(PINS)?.iter()? {
                 let (key, value) = row?;
-                pins.extend(pin_of(key.value(), value.value()));
+                let scope = scope_of(&scopes, key.value())?;
+                pins.extend(pin_of(key.value(), value.value(), scope));
             }
             Ok(pins)
         })
@@ -136,7 +141,8 @@ impl Database {
         let key = (holder.as_str(), root.as_slice());
         self.read(|txn| {
             let value = txn.open_table(PINS)?.get(key)?.map(|row| row.value());
-            Ok(value.and_then(|value| pin_of(key, value)))
+            let scope = scope_of(&txn.open_table(SCOPES)?, key)?;
+            Ok(value.and_then(|value| pin_of(key, value, scope)))
         })
     }
 
@@ -263,14 +269,29 @@ fn open_file(path: &Path, cache_bytes: usize) -> Result<redb::Database, redb::Er
 }
 
 /// A row of [`PINS`]; `None` if it was not written by this crate.
-fn pin_of(key: (&str, &[u8]), (audience, blocks, bytes): (u8, u64, u64)) -> Option<Pin> {
+fn pin_of(
+    key: (&str, &[u8]),
+    (audience, blocks, bytes): (u8, u64, u64),
+    scope: PinScope,
+) -> Option<Pin> {
     Some(Pin {
         holder: key.0.parse().ok()?,
         root: Cid::try_from(key.1).ok()?,
         audience: audience_of(audience),
         blocks,
         bytes,
+        scope,
     })
+}
+
+fn scope_of(
+    scopes: &impl ReadableTable<(&'static str, &'static [u8]), &'static [u8]>,
+    key: (&str, &[u8]),
+) -> Result<PinScope, redb::Error> {
+    match scopes.get(key)? {
+        Some(row) => PinScope::from_bytes(row.value()),
+        None => Ok(PinScope::Whole),
+    }
 }
 
 /// Anything but "anyone" is the closed answer.

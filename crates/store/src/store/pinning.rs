@@ -9,21 +9,36 @@ use crate::error::{DatabaseError, PinError};
 use crate::hold::InFlight;
 use crate::key::BlockKey;
 use crate::links::is_leaf;
-use crate::pins::{Audience, Holder, NewPin, Pin, PinSummary, Totals, Unpinned};
+use crate::pins::{Audience, Holder, NewPin, Pin, PinScope, PinSummary, Totals, Unpinned};
 
 impl Store {
     /// Pins the DAG under `root` for `holder`: every block must be here, is synced, and stays.
-    /// Durable when this returns. A pin that exists already takes the new audience.
+    /// Durable when this returns. A pin that exists already takes the new audience; one of a part
+    /// becomes one of the whole.
     pub fn pin(
         &self,
         holder: &Holder,
         root: &Cid,
         audience: Audience,
     ) -> Result<PinSummary, PinError> {
-        if let Some(summary) = self.core.pins.keep(holder, root, audience)? {
+        self.pin_part(holder, root, audience, &PinScope::Whole)
+    }
+
+    /// As [`Self::pin`], of a part of the DAG: only its blocks must be here, are counted, kept and
+    /// looked for by [`Self::verify`]. A pin that exists already takes the new scope, in one step:
+    /// what it gains must be here, and what it loses is deleted in the background unless another
+    /// pin has it.
+    pub fn pin_part(
+        &self,
+        holder: &Holder,
+        root: &Cid,
+        audience: Audience,
+        scope: &PinScope,
+    ) -> Result<PinSummary, PinError> {
+        if let Some(summary) = self.core.pins.keep(holder, root, audience, scope)? {
             return Ok(summary);
         }
-        let mut summaries = self.pin_all(holder, &[*root], audience)?;
+        let mut summaries = self.pin_each(holder, &[*root], audience, scope)?;
         Ok(summaries.pop().unwrap_or_default())
     }
 
@@ -34,16 +49,29 @@ impl Store {
         roots: &[Cid],
         audience: Audience,
     ) -> Result<Vec<PinSummary>, PinError> {
+        self.pin_each(holder, roots, audience, &PinScope::Whole)
+    }
+
+    fn pin_each(
+        &self,
+        holder: &Holder,
+        roots: &[Cid],
+        audience: Audience,
+        scope: &PinScope,
+    ) -> Result<Vec<PinSummary>, PinError> {
         // Held until the pins are saved, so that no block goes between being seen and being
         // referred to.
         let guard = self.in_flight();
         let pins = roots
             .iter()
-            .map(|root| self.core.collect(root, &guard))
+            .map(|root| self.core.collect(root, scope, &guard))
             .collect::<Result<Vec<_>, _>>()?;
         self.core.sync()?;
         crash::point();
-        self.core.pins.add(holder, audience, &pins)?;
+        let unpinned = self.core.pins.add(holder, audience, &pins)?;
+        if unpinned.blocks > 0 {
+            self.core.queue.doomed();
+        }
         self.core.metrics.pins_added.inc_by(pins.len() as u64);
         self.core.show(&self.core.pins.totals()?);
         drop(guard);
@@ -83,8 +111,8 @@ impl Store {
 }
 
 impl Core {
-    /// Walks a DAG and holds each block of it.
-    fn collect(&self, root: &Cid, guard: &InFlight) -> Result<NewPin, PinError> {
+    /// Walks a DAG, as far as `scope` goes, and holds each block of it.
+    fn collect(&self, root: &Cid, scope: &PinScope, guard: &InFlight) -> Result<NewPin, PinError> {
         let mut walk = Walk::new(root, self.settings.max_dag_blocks);
         let mut blocks = Vec::new();
         while let Some(step) = walk.next()? {
@@ -93,7 +121,7 @@ impl Core {
                 root: Box::new(*root),
                 cid: step.cid,
             };
-            let size = if is_leaf(&step.cid) {
+            let size = if is_leaf(&step.cid) || scope.ends_at(&step.cid) {
                 self.folder.size(&step.key)?.ok_or_else(missing)?
             } else {
                 let data = self.folder.read(&step.key)?.ok_or_else(missing)?;
@@ -107,6 +135,7 @@ impl Core {
         Ok(NewPin {
             root: *root,
             blocks,
+            scope: scope.clone(),
         })
     }
 

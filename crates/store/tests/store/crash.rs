@@ -5,7 +5,7 @@
 //! keeps what was written, and as a power cut, where files that were not synced are emptied,
 //! lost or kept. (The pin database's own files are redb's to test.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use cid::Cid;
-use cidcast_store::{Audience, Store, arm_crash_point, links};
+use cidcast_store::{Audience, Pin, PinScope, Store, arm_crash_point, links};
 
 use crate::fixture::{Tree, holder, settings, temp_dir, tree};
 
@@ -93,12 +93,37 @@ fn import(dir: &Path) {
     store.close().unwrap();
 }
 
+/// A part, more of it, less of it, beside a pin of the whole that shares blocks.
+fn rescope(dir: &Path) {
+    let store = Store::open(dir, settings()).unwrap();
+    let tree = a();
+    let below = links(&tree.root, &tree.blocks.last().unwrap().data).unwrap();
+    let without = |cid: Cid| PinScope::Without(BTreeSet::from([cid]));
+    let guard = store.in_flight();
+    b().put(&store, &guard);
+    store
+        .pin(&holder("b"), &b().root, Audience::Members)
+        .unwrap();
+    promise(dir, "b");
+    for scope in [without(below[0]), PinScope::Whole, without(below[1])] {
+        tree.put(&store, &guard);
+        store
+            .pin_part(&holder("a"), &tree.root, Audience::Anyone, &scope)
+            .unwrap();
+        promise(dir, "a");
+    }
+    drop(guard);
+    store.flush_deletes().unwrap();
+    store.close().unwrap();
+}
+
 type History = (&'static str, fn(&Path));
 
-const HISTORIES: [History; 3] = [
+const HISTORIES: [History; 4] = [
     ("add_and_pin", add_and_pin),
     ("replace", replace),
     ("import", import),
+    ("rescope", rescope),
 ];
 
 /// Does nothing unless [`crashes_are_harmless`] runs it.
@@ -140,12 +165,15 @@ fn run_child(dir: &Path, history: &str, place: u32, power_cut: bool) -> bool {
     !aborted
 }
 
-fn blocks_under(store: &Store, root: Cid) -> BTreeMap<Vec<u8>, Bytes> {
+fn blocks_under(store: &Store, pin: &Pin) -> BTreeMap<Vec<u8>, Bytes> {
     let mut found = BTreeMap::new();
-    let mut pending = vec![root];
+    let mut pending = vec![pin.root];
     while let Some(cid) = pending.pop() {
         let data = store.get(&cid).unwrap();
-        pending.extend(links(&cid, &data).unwrap());
+        match &pin.scope {
+            PinScope::Without(left_out) if left_out.contains(&cid) => {}
+            _ => pending.extend(links(&cid, &data).unwrap()),
+        }
         found.insert(cid.hash().to_bytes(), data);
     }
     found
@@ -188,7 +216,7 @@ fn check_counts(store: &Store) {
     let mut widest = BTreeMap::new();
     let mut bytes = BTreeMap::new();
     for pin in store.pins().unwrap() {
-        let under = blocks_under(store, pin.root);
+        let under = blocks_under(store, &pin);
         assert_eq!(pin.blocks, under.len() as u64);
         for (hash, data) in under {
             let audience = widest.entry(hash.clone()).or_insert(pin.audience);

@@ -15,5 +15,6 @@ mod fixture;
 mod kubo;
 mod model;
 mod opening;
+mod parts;
 mod pinning;
 mod threads;

@@ -7,11 +7,11 @@ use serde_json::Value;
 /// composition root and may import everything below.
 const LAYERS: [&[&str]; 8] = [
     &["types"],
-    &["media", "runtime"],
+    &["media", "announce", "runtime"],
     &["store", "transcode", "catalog"],
     &["exchange"],
     &["ipfs"],
-    &["ingest"],
+    &["ingest", "discovery"],
     &["gateway"],
     &["node"],
 ];
@@ -20,13 +20,14 @@ const LAYERS: [&[&str]; 8] = [
 const DEVELOPMENT: [&str; 4] = ["testkit", "xtask", "stories", "fuzz"];
 
 /// Outside things, and the crates that may name each.
-const OUTSIDE: [(&str, &[&str]); 6] = [
+const OUTSIDE: [(&str, &[&str]); 7] = [
     ("rust-ipfs", &["ipfs"]),
     ("connexa", &["ipfs"]),
     ("libp2p", &["exchange", "ipfs"]),
     ("rust-unixfs", &["ipfs"]),
     ("sqlx", &["catalog"]),
     ("redb", &["store"]),
+    ("ed25519-dalek", &["announce"]),
 ];
 
 /// A dependency as `Cargo.toml` declares it.

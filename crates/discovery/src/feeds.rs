@@ -1,0 +1,1 @@
+//! Feeds: the own one, and those of others.

@@ -1,0 +1,1 @@
+//! Following: whose announcements are wanted here, and with what policy.

@@ -1,0 +1,1 @@
+//! Joining: how a newcomer finds its first peers.

@@ -1,0 +1,1 @@
+//! Notices: what nodes tell publishers about their assets.

@@ -1,0 +1,1 @@
+//! Takedown: what a retraction does here, and who has obeyed ours.

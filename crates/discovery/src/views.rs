@@ -1,0 +1,1 @@
+//! Views: how often something was watched, never by whom.

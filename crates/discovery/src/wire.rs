@@ -1,0 +1,1 @@
+//! Messages between nodes: from bytes to values and back, bounded.
