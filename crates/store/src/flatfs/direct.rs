@@ -158,7 +158,9 @@ mod tests {
     }
 
     fn bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|n| n.wrapping_mul(31).to_le_bytes()[1]).collect()
+        (0..len)
+            .map(|n| n.wrapping_mul(31).to_le_bytes()[1])
+            .collect()
     }
 
     #[test]
@@ -176,7 +178,10 @@ mod tests {
         ] {
             let data = bytes(len);
             let (done, read) = written(&direct, &data);
-            assert!(done.is_multiple_of(ALIGNMENT) && done <= len, "{done} of {len}");
+            assert!(
+                done.is_multiple_of(ALIGNMENT) && done <= len,
+                "{done} of {len}"
+            );
             assert!(read == data, "{len}");
         }
     }
