@@ -16,11 +16,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use cidcast_testkit::{Kubo, KuboDaemon, Line, SlowLine, command};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::bar::{Bar, Measured};
-use super::{Options, clip, scratch};
+use super::{Options, Scratch, clip};
 use crate::program::Program;
 use crate::test::peers;
 
@@ -95,6 +94,7 @@ pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
         runtime: Runtime::new()?,
         transfer: built.join("examples/transfer"),
         ipfs,
+        scratch: Scratch::new()?,
     };
     let mut measured = Vec::new();
     for case in &CASES {
@@ -206,11 +206,11 @@ struct Bench {
     runtime: Runtime,
     transfer: PathBuf,
     ipfs: PathBuf,
+    scratch: Scratch,
 }
 
 /// A file of random bytes that a Kubo has and can be asked for, and a node of ours too.
 struct Sources {
-    _folder: TempDir,
     kubo: Running,
     node: Serving,
     root: String,
@@ -260,10 +260,10 @@ impl Bench {
     }
 
     fn sources(&self, block: u64, bytes: u64) -> Result<Sources> {
-        let folder = scratch()?;
-        let file = folder.path().join("random.bin");
+        let folder = self.scratch.folder()?;
+        let file = folder.join("random.bin");
         clip::random(&file, bytes)?;
-        let (repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
+        let (repo, daemon) = self.kubo(&folder.join("kubo"))?;
         let file = file.to_string_lossy();
         let chunker = format!("--chunker=size-{block}");
         let added = repo.run(&[
@@ -275,12 +275,11 @@ impl Bench {
             &file,
         ])?;
         let root = added.trim().to_owned();
-        let car = folder.path().join("random.car");
+        let car = folder.join("random.car");
         repo.export(&root, &car)?;
-        let node = Serving::start(&self.transfer, &folder.path().join("node"), &car)?;
+        let node = Serving::start(&self.transfer, &folder.join("node"), &car)?;
         ensure!(node.root == root, "the CAR file's root is {}", node.root);
         Ok(Sources {
-            _folder: folder,
             kubo: Running {
                 _repo: repo,
                 daemon,
@@ -299,12 +298,12 @@ impl Bench {
 
     /// How long until a new node of ours has everything pinned, and with that synced.
     fn to_node(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<Took> {
-        let folder = scratch()?;
+        let folder = self.scratch.folder()?;
         let (_line, from) = self.through(from, line)?;
         rustix::fs::sync();
         let said = Program::new(&self.transfer)
             .arg("fetch")
-            .arg(folder.path().join("store"))
+            .arg(folder.join("store"))
             .args([from.as_str(), &sources.root])
             .output()?;
         let words: Vec<&str> = said.split_whitespace().collect();
@@ -324,16 +323,16 @@ impl Bench {
 
     /// How long until a new Kubo has everything pinned, and until that is on the disk.
     fn to_kubo(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<Took> {
-        let folder = scratch()?;
+        let folder = self.scratch.folder()?;
         let (_line, from) = self.through(from, line)?;
-        let (_repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
+        let (_repo, daemon) = self.kubo(&folder.join("kubo"))?;
         let rpc = |call: String| self.runtime.block_on(daemon.rpc(&call));
         rpc(format!("swarm/connect?arg={from}"))?;
         rustix::fs::sync();
         let begin = Instant::now();
         rpc(format!("pin/add?arg={}", sources.root))?;
         let pinned = begin.elapsed().as_secs_f64();
-        rustix::fs::syncfs(File::open(folder.path())?)?;
+        rustix::fs::syncfs(File::open(&folder)?)?;
         let synced = begin.elapsed().as_secs_f64();
         Ok(Took { pinned, synced })
     }

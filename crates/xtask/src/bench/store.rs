@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::bar::{Bar, Measured};
-use super::{Options, clip, scratch, timed};
+use super::{Options, Scratch, clip, timed};
 use crate::program::Program;
 use crate::test::peers;
 
@@ -17,17 +17,17 @@ pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
         bail!("`bench store` compares with Kubo: set IPFS_BIN to its `ipfs` or put that on PATH");
     };
     let adder = built.join("examples/add_file");
-    let folder = scratch()?;
-    let file = folder.path().join("random.bin");
+    let scratch = Scratch::new()?;
+    let file = scratch.folder()?.join("random.bin");
     clip::random(&file, options.megabytes * 1_000_000)?;
     let (mut ratios, mut synced) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let ((ours, cid), (kubo, theirs)) = if round % 2 == 0 {
-            let ours = add(&adder, &file)?;
-            (ours, ipfs_add(&ipfs, &file)?)
+            let ours = add(&adder, &file, &scratch)?;
+            (ours, ipfs_add(&ipfs, &file, &scratch)?)
         } else {
-            let kubo = ipfs_add(&ipfs, &file)?;
-            (add(&adder, &file)?, kubo)
+            let kubo = ipfs_add(&ipfs, &file, &scratch)?;
+            (add(&adder, &file, &scratch)?, kubo)
         };
         ensure!(cid == theirs, "the store made {cid}, Kubo {theirs}");
         println!(
@@ -61,19 +61,17 @@ struct Added {
 }
 
 /// A process that opens a new store, adds, syncs, pins and closes.
-fn add(adder: &Path, file: &Path) -> Result<(Duration, String)> {
-    let folder = scratch()?;
-    let command = Program::new(adder)
-        .arg(folder.path().join("store"))
-        .arg(file);
+fn add(adder: &Path, file: &Path, scratch: &Scratch) -> Result<(Duration, String)> {
+    let folder = scratch.folder()?;
+    let command = Program::new(adder).arg(folder.join("store")).arg(file);
     let (time, said) = timed(|| command.output())?;
     Ok((time, said.trim().to_owned()))
 }
 
 /// `ipfs add` without a daemon into a new repository, which adds and pins too.
-fn ipfs_add(ipfs: &Path, file: &Path) -> Result<(Added, String)> {
-    let folder = scratch()?;
-    let repository: PathBuf = folder.path().join("ipfs");
+fn ipfs_add(ipfs: &Path, file: &Path, scratch: &Scratch) -> Result<(Added, String)> {
+    let folder = scratch.folder()?;
+    let repository: PathBuf = folder.join("ipfs");
     let ipfs = || Program::new(ipfs).env("IPFS_PATH", &repository);
     ipfs().args(["init", "--empty-repo"]).output()?;
     let command = ipfs()
@@ -83,7 +81,7 @@ fn ipfs_add(ipfs: &Path, file: &Path) -> Result<(Added, String)> {
         .arg(file);
     let (pinned, said) = timed(|| command.output())?;
     let begin = Instant::now();
-    rustix::fs::syncfs(File::open(folder.path())?)?;
+    rustix::fs::syncfs(File::open(&folder)?)?;
     let synced = pinned + begin.elapsed();
     let cid = said.lines().last().context("ipfs add printed no CID")?;
     Ok((Added { pinned, synced }, cid.to_owned()))
