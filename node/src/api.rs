@@ -13,6 +13,7 @@ mod asset_view;
 mod assets;
 mod description;
 mod door;
+mod entry;
 mod events;
 mod extract;
 mod failure;
@@ -46,6 +47,8 @@ use cidcast_exchange::Exchange;
 use cidcast_ingest::Ingest;
 use cidcast_ipfs::Network;
 use cidcast_ipfs::names::Names;
+use cidcast_ipfs::pinner::Pinner;
+use cidcast_ipfs::provide::Provider;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::Shutdown;
 use cidcast_store::Store;
@@ -59,15 +62,16 @@ use crate::config::Scope;
 pub(crate) use asset_view::AssetView;
 pub(crate) use assets::AssetList;
 pub(crate) use door::Door;
+pub(crate) use entry::EntryView;
 pub(crate) use fetch::FetchView;
 pub(crate) use limits::InFlight;
 pub(crate) use links::Gateway;
 pub(crate) use metrics::Metrics;
 pub(crate) use names::{PublishRequest, PublishedView, ResolvedView};
-pub(crate) use node::{NodeView, StoreView};
+pub(crate) use node::{NodeView, ProvidingView, StoreView};
 pub(crate) use origin::Site;
 pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
-pub(crate) use pins::{PinList, PinView};
+pub(crate) use pins::{AudienceName, PinList, PinRequest, PinStatus, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
 pub(crate) use store::{Imported, VerifyView};
 pub(crate) use web::file as web_file;
@@ -81,6 +85,8 @@ pub(crate) struct Api {
     pub(crate) exchange: Exchange,
     pub(crate) network: Network,
     pub(crate) names: Names,
+    pub(crate) pinner: Pinner,
+    pub(crate) provider: Provider,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
     pub(crate) shutdown: Shutdown,
@@ -174,6 +180,7 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::show))
         .routes(routes!(jobs::list))
         .routes(routes!(pins::list))
+        .routes(routes!(pins::show))
         .routes(routes!(peers::list))
         .routes(routes!(events::stream))
         .routes(routes!(node::show))
@@ -181,6 +188,7 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(names::resolve))
         .routes(routes!(store::export))
         .routes(routes!(store::file))
+        .routes(routes!(entry::entry))
 }
 
 fn writable() -> OpenApiRouter<Shared> {
@@ -191,6 +199,8 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::publish))
         .routes(routes!(names::publish))
         .routes(routes!(fetch::fetch))
+        .routes(routes!(pins::add))
+        .routes(routes!(pins::remove))
         .routes(routes!(tus::status))
         .routes(routes!(tus::terminate))
 }

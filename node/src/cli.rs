@@ -11,6 +11,7 @@ mod configuration;
 mod doctor;
 mod failure;
 mod fetch;
+mod get;
 mod name;
 mod output;
 mod peer;

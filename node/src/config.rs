@@ -134,6 +134,8 @@ pub(crate) struct Network {
     pub(crate) routers: Vec<String>,
     /// Base URLs of trustless HTTP gateways.
     pub(crate) http_gateways: Vec<String>,
+    /// PEM file of certification authorities that those may have their certificates from.
+    pub(crate) ca_file: Option<PathBuf>,
     /// How long nothing may move for a block before it is given up.
     pub(crate) fetch_timeout: Span,
     /// Disk space that viewers' reads of other people's content may take.
@@ -318,6 +320,7 @@ impl Default for Network {
         Self {
             routers: Vec::new(),
             http_gateways: Vec::new(),
+            ca_file: None,
             fetch_timeout: Span::new(Duration::from_secs(30)),
             visit_space: ByteSize::gib(4),
             provide: Provide::Roots,

@@ -3,24 +3,12 @@
 use std::path::Path;
 
 use cidcast_testkit::clip::Clip;
-use cidcast_testkit::{Node, Remains, command};
+use cidcast_testkit::{Node, Remains, command, noise};
 use serde_json::Value;
 
 use crate::stage::{Stage, id, nothing_remains};
 
 const CONFIG: &str = "upload: {max_bytes: 4 MiB}\ntranscode: {max_duration: 8s}\n";
-
-/// Bytes without meaning, the same each time.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut byte = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..length).map(|_| byte()).collect()
-}
 
 fn front_half(path: &Path) -> Vec<u8> {
     let mut bytes = std::fs::read(path).unwrap();
@@ -73,7 +61,7 @@ async fn files_that_are_no_video_fail_with_a_named_reason() {
             b"Dear Sir or Madam,\n".repeat(100),
             "not-media",
         ),
-        ("noise.mp4", noise(300_000), "not-media"),
+        ("noise.mp4", noise(1, 300_000), "not-media"),
         ("picture.png", png(stage.path()), "not-media"),
         ("index-last.mp4", front_half(&index_last), "truncated"),
         ("index-first.mp4", front_half(&index_first), "truncated"),
@@ -123,7 +111,7 @@ async fn empty_and_oversized_uploads_never_become_assets() {
     let node = stage.node(CONFIG).await;
     for (name, bytes, status) in [
         ("empty.mp4", Vec::new(), 422),
-        ("large.mp4", noise((4 << 20) + 1), 413),
+        ("large.mp4", noise(1, (4 << 20) + 1), 413),
     ] {
         let response = node.put(name, bytes).await.unwrap();
         assert_eq!(response.status(), status, "{name}");

@@ -6,7 +6,7 @@ use cidcast_testkit::clip::Clip;
 use cidcast_testkit::{Node, Said, cli};
 use serde_json::Value;
 
-use crate::stage::{PATIENCE, Stage, id, root};
+use crate::stage::{PATIENCE, Stage, id, meet, root};
 
 /// Nobody is waited for long.
 const IMPATIENT: &str = "network: {fetch_timeout: 2s}\n";
@@ -20,13 +20,6 @@ fn ok(node: &Node, arguments: &[&str]) -> Said {
     let said = run(node, arguments);
     assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
     said
-}
-
-async fn meet(here: &Node, there: &Node) {
-    let about = there.text(&there.api("/api/v1/node")).await.unwrap();
-    let about: Value = serde_json::from_str(&about).unwrap();
-    let address = about["addresses"][0].as_str().unwrap();
-    ok(here, &["peer", "connect", address]);
 }
 
 /// A ready asset of this visibility; its id and root CID.

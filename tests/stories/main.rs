@@ -23,6 +23,7 @@ mod moving;
 mod peers;
 mod player;
 mod playing;
+mod providing;
 mod restarting;
 mod stage;
 mod together;

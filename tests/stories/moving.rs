@@ -3,23 +3,12 @@
 use std::path::Path;
 
 use cidcast_testkit::{Kubo, Node, cli, clip, media};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::stage::{Stage, id, root};
+use crate::stage::{Stage, address, id, meet, root};
 
 /// Nobody who has a block needs this long on one machine; who has not is given up soon.
 const SOON: &str = "network: {fetch_timeout: 3s}\n";
-
-async fn address(node: &Node) -> String {
-    let about = node.text(&node.api("/api/v1/node")).await.unwrap();
-    let about: Value = serde_json::from_str(&about).unwrap();
-    about["addresses"][0].as_str().unwrap().to_owned()
-}
-
-fn connect(node: &Node, address: &str) {
-    let said = cli(node.data_dir(), &["peer", "connect", address]).unwrap();
-    assert_eq!(said.code, Some(0), "{said:?}");
-}
 
 /// Uploads the shipped clip; its id and root CID when it is ready.
 async fn ready(node: &Node) -> (String, String) {
@@ -55,7 +44,7 @@ async fn a_node_plays_what_another_one_has_and_still_does_when_that_one_is_gone(
     let (id, root) = ready(&origin).await;
     show_to(&origin, &id, "unlisted").await;
     let viewer = stage.node_named("viewer", SOON).await;
-    connect(&viewer, &address(&origin).await);
+    meet(&viewer, &origin).await;
 
     let pictures = media::pictures(clip::shipped().to_str().unwrap()).unwrap();
     for (path, seen) in [("ipfs", "first"), ("play", "again")] {
@@ -84,7 +73,7 @@ async fn a_stranger_who_knows_the_root_cid_gets_a_private_asset_from_nobody() {
     let (id, root) = ready(&origin).await;
     let car = stage.path().join("package.car");
     let stranger = stage.node_named("stranger", SOON).await;
-    connect(&stranger, &address(&origin).await);
+    meet(&stranger, &origin).await;
     assert!(!gets(&stranger, &root, &car), "it was private");
 
     show_to(&origin, &id, "unlisted").await;
@@ -92,7 +81,7 @@ async fn a_stranger_who_knows_the_root_cid_gets_a_private_asset_from_nobody() {
 
     show_to(&origin, &id, "private").await;
     let late = stage.node_named("late", SOON).await;
-    connect(&late, &address(&origin).await);
+    meet(&late, &origin).await;
     assert!(!gets(&late, &root, &car), "it was closed again");
 }
 

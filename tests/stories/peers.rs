@@ -7,17 +7,7 @@ use std::time::Instant;
 use cidcast_testkit::{Node, Said, cidcast_command, cli};
 use serde_json::Value;
 
-use crate::stage::{PATIENCE, Stage};
-
-async fn about(node: &Node) -> Value {
-    let text = node.text(&node.api("/api/v1/node")).await.unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-async fn address(node: &Node) -> String {
-    let about = about(node).await;
-    about["addresses"][0].as_str().unwrap().to_owned()
-}
+use crate::stage::{PATIENCE, Stage, about, address};
 
 fn ok(node: &Node, arguments: &[&str]) -> Value {
     let said = cli(node.data_dir(), &[arguments, &["--json"]].concat()).unwrap();

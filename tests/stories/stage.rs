@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cidcast_testkit::clip::Clip;
-use cidcast_testkit::{Node, NodeSettings, Remains};
+use cidcast_testkit::{Node, NodeSettings, Remains, cli};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -71,6 +71,29 @@ pub(crate) fn id(asset: &Value) -> String {
 
 pub(crate) fn root(asset: &Value) -> String {
     asset["root"].as_str().unwrap().to_owned()
+}
+
+/// What a node says about itself.
+pub(crate) async fn about(node: &Node) -> Value {
+    let text = node.text(&node.api("/api/v1/node")).await.unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Where other nodes reach it.
+pub(crate) async fn address(node: &Node) -> String {
+    let about = about(node).await;
+    about["addresses"][0].as_str().unwrap().to_owned()
+}
+
+/// Connects to what is at the address.
+pub(crate) fn connect(node: &Node, address: &str) {
+    let said = cli(node.data_dir(), &["peer", "connect", address]).unwrap();
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+/// Connects two nodes.
+pub(crate) async fn meet(here: &Node, there: &Node) {
+    connect(here, &address(there).await);
 }
 
 /// Looks until it is so.

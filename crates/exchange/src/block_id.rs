@@ -4,7 +4,7 @@ use std::fmt;
 
 use cid::Cid;
 use cid::multihash::Multihash;
-use multihash_codetable::Code;
+use multihash_codetable::{Code, MultihashDigest};
 
 /// The multihash code of the identity function: the digest is the content.
 const IDENTITY: u64 = 0x00;
@@ -33,6 +33,12 @@ impl fmt::Debug for BlockId {
 /// The content of a CID that carries it.
 pub(crate) fn inline(cid: &Cid) -> Option<&[u8]> {
     (cid.hash().code() == IDENTITY).then(|| cid.hash().digest())
+}
+
+/// Whether `cid` names no bytes at all. Everybody has that block, and Kubo never sends it.
+pub(crate) fn is_of_nothing(cid: &Cid) -> bool {
+    let code = Code::try_from(cid.hash().code());
+    code.is_ok_and(|code| code.digest(&[]) == *cid.hash())
 }
 
 /// Whether this build can compute the hash function of `cid`.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cid::Cid;
-use cidcast_runtime::Shutdown;
+use cidcast_runtime::{Shutdown, locked};
 use cidcast_store::Store;
 use libp2p::PeerId;
 use prometheus_client::registry::Registry;
@@ -17,7 +17,7 @@ use crate::command::{ClaimId, Command, Notice};
 use crate::link::NEW_LINKS;
 use crate::metrics::Metrics;
 use crate::report::PeerReport;
-use crate::session::{Class, Session, SessionId, Shared, locked};
+use crate::session::{Class, Session, SessionId, Shared};
 use crate::settings::ExchangeSettings;
 use crate::worker::{Ears, Worker};
 

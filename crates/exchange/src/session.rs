@@ -6,16 +6,17 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
+use cidcast_runtime::locked;
 use cidcast_store::{GetError, InFlight, PutError};
 use libp2p::PeerId;
 use tokio::sync::{Notify, oneshot};
 
-use crate::block_id::{inline, is_checkable};
+use crate::block_id::{inline, is_checkable, is_of_nothing};
 use crate::command::{ClaimId, Command, Notice, Want};
 use crate::error::{SupplyError, WantError};
 use crate::exchange::Exchange;
@@ -56,11 +57,6 @@ struct Tally {
     bytes: u64,
     from: HashMap<PeerId, u64>,
     told: HashSet<PeerId>,
-}
-
-/// Locks a mutex; a panic elsewhere leaves these short critical sections consistent.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
@@ -194,17 +190,24 @@ impl Session {
         let cid = *cid;
         let looked = tokio::task::spawn_blocking(move || {
             guard.hold(&cid);
-            store.get(&cid)
+            match store.get(&cid) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(GetError::NotFound { .. }) if is_of_nothing(&cid) => {
+                    let put = store.put(&cid, &[], &guard);
+                    let failed = |error| WantError::Store {
+                        cid,
+                        source: Arc::new(error),
+                    };
+                    put.map(|()| Some(Bytes::new())).map_err(failed)
+                }
+                Err(GetError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(WantError::Read {
+                    cid,
+                    source: Arc::new(error),
+                }),
+            }
         });
-        match looked.await {
-            Ok(Ok(bytes)) => Ok(Some(bytes)),
-            Ok(Err(GetError::NotFound { .. })) => Ok(None),
-            Ok(Err(error)) => Err(WantError::Read {
-                cid,
-                source: Arc::new(error),
-            }),
-            Err(_) => Err(WantError::Stopping),
-        }
+        looked.await.unwrap_or(Err(WantError::Stopping))
     }
 
     /// Tells of a peer that is likely to have what this session wants. It is asked when it is

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cidcast_runtime::Shutdown;
+use cidcast_runtime::{Shutdown, locked};
 use cidcast_store::Store;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, SelectAll};
@@ -32,7 +32,6 @@ use crate::link::{Incoming, Link, Outgoing};
 use crate::metrics::Metrics;
 use crate::report::PeerReport;
 use crate::server::{self, Server};
-use crate::session::locked;
 use crate::settings::ExchangeSettings;
 use claims::Waiter;
 use links::{Events, LinkId, PeerLinks};

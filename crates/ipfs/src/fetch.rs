@@ -2,8 +2,9 @@
 //!
 //! A walk with a bounded number of blocks on the way at a time. What is in the store already is
 //! not fetched again, so that a fetch which was cut off goes on where it was: [`Fetch::finish`] may
-//! be dropped or fail, and be called again. What a fetch got stays while it lives; whoever wants to
-//! keep it pins the root before dropping the [`Fetched`].
+//! be dropped or fail, and be called again. What a fetch got stays while it lives, or, with
+//! [`Fetch::keeping`], as long as the store keeps it; whoever wants it for good pins the root
+//! before dropping the [`Fetched`].
 
 mod order;
 mod scope;
@@ -11,6 +12,7 @@ mod walk;
 mod work;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cid::Cid;
@@ -88,6 +90,7 @@ pub struct Fetch {
     walk: Walk,
     width: usize,
     patience: Duration,
+    kept: Option<Arc<InFlight>>,
     throttle: Option<Throttle>,
     progress: watch::Sender<FetchProgress>,
 }
@@ -122,9 +125,17 @@ impl Fetch {
             walk: Walk::new(&root, settings.order, settings.max_blocks),
             width: settings.width.max(1),
             patience,
+            kept: None,
             throttle: None,
             progress: watch::Sender::new(FetchProgress::default()),
         }
+    }
+
+    /// Makes this guard hold every block of the DAG as well, from before it is asked for: of
+    /// [`Store::keep_partial`], so that what arrives is kept when this is cut off.
+    pub fn keeping(mut self, guard: Arc<InFlight>) -> Self {
+        self.kept = Some(guard);
+        self
     }
 
     /// Only this part. Has to be said before [`Self::finish`].
@@ -158,6 +169,7 @@ impl Fetch {
             store: &self.store,
             patience: self.patience,
             throttle: self.throttle.as_ref(),
+            kept: self.kept.as_deref(),
         };
         let mut running = FuturesUnordered::new();
         // Steps that were begun and are not done.

@@ -2,8 +2,12 @@
 //!
 //! One GET at a time, with a bound on the answer and a deadline over all of it. Redirects are not
 //! followed: they lead to hosts that nobody named. Names are looked up by the operating system,
-//! certificates are checked against Mozilla's roots.
+//! certificates are checked against Mozilla's roots and those of a file that the settings name.
 
+mod roots;
+
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +17,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
+
+pub use roots::{CaFileError, check_ca_file};
 
 /// How this node names itself to services.
 const AGENT: &str = concat!("cidcast/", env!("CARGO_PKG_VERSION"));
@@ -60,6 +67,17 @@ pub(crate) enum HttpError {
     },
 }
 
+/// Why HTTPS cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The settings name a file that is none of certificates.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    /// The TLS library refuses its own defaults.
+    #[error("HTTPS cannot be used; this build is broken, install another")]
+    Library(#[from] rustls::Error),
+}
+
 /// What a service said.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -86,9 +104,15 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(crate) fn new() -> Result<Self, rustls::Error> {
+    /// A client that trusts the roots of `ca_file` too.
+    pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots::load(ca_file)?)
+            .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .enable_http2()

@@ -5,12 +5,13 @@
 //! files gives the same root CID; [`unixfs::read`] walks paths, lists directories and streams byte
 //! ranges of any UnixFS DAG. [`Network`] gets what is not here: from peers by the exchange, and
 //! from whom the settings name; [`fetch`] brings whole DAGs, [`provide`] tells the DHT what is
-//! here, [`names`] publishes and resolves names, [`gossip`] speaks to everyone on a topic and
-//! [`requests`] to one peer. [`swarm`] runs rust-ipfs for its transports, identify and DHT.
+//! here, [`pinner`] brings it here to stay, [`names`] publishes and resolves names, [`gossip`] speaks
+//! to everyone on a topic and [`requests`] to one peer. [`swarm`] runs rust-ipfs for its transports,
+//! identify and DHT.
 //!
-//! What this crate never does: it decides nothing about visibility, pins or allocation; it does
-//! not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay, resolver or
-//! router that the settings do not name.
+//! What this crate never does: it decides nothing about visibility, allocation or what is to be
+//! pinned; it does not use rust-ipfs's block repository or its Bitswap; it contacts no peer, relay,
+//! resolver or router that the settings do not name.
 //!
 //! Invariants: a DAG from outside costs at most the bounds written in [`unixfs::read`] and ends in
 //! an error, never in a panic; the root CID is a pure function of names and bytes; the node's key
@@ -22,6 +23,7 @@ pub mod gossip;
 mod http;
 pub mod names;
 mod network;
+pub mod pinner;
 pub mod provide;
 pub mod requests;
 mod sources;
@@ -32,5 +34,6 @@ mod visit;
 
 pub use blocks::{BlockError, Blocks, Trust};
 pub use cidcast_exchange::{Class, WantError};
+pub use http::{CaFileError, TlsError, check_ca_file};
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};
 pub use throttle::{Flow, Throttle};

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use cidcast_store::Store;
 use rust_ipfs::{DhtMode, Ipfs};
 
 use crate::fetch::{Fetch, FetchSettings};
-use crate::http::HttpClient;
+use crate::http::{HttpClient, TlsError};
 use crate::sources::{Fed, Services, Sources};
 use crate::swarm::{AddressError, Swarm, parse_peer};
 use crate::visit::Visits;
@@ -37,6 +38,9 @@ pub struct NetworkSettings {
     pub routers: Vec<String>,
     /// Base URLs of trustless HTTP gateways. Empty: none is asked.
     pub http_gateways: Vec<String>,
+    /// A PEM file of certification authorities that routers and gateways may have their
+    /// certificates from, besides Mozilla's.
+    pub ca_file: Option<PathBuf>,
     /// How long nothing may move for a block before it is given up.
     pub fetch_timeout: Duration,
     /// What part this node takes in the DHT.
@@ -51,6 +55,7 @@ impl Default for NetworkSettings {
         Self {
             routers: Vec::new(),
             http_gateways: Vec::new(),
+            ca_file: None,
             // Two dials that time out and a DHT look-up fit in.
             fetch_timeout: Duration::from_secs(30),
             dht: DhtRole::Auto,
@@ -68,9 +73,9 @@ pub enum NetworkError {
         /// The setting.
         url: String,
     },
-    /// The TLS library refuses its own defaults.
-    #[error("HTTPS cannot be used; this build is broken, install another")]
-    Tls(#[source] rustls::Error),
+    /// HTTPS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The DHT did not take its role.
     #[error("the DHT does not answer; restart the node")]
     Dht,
@@ -131,7 +136,7 @@ impl Network {
         for url in settings.routers.iter().chain(&settings.http_gateways) {
             check_service(url)?;
         }
-        let http = HttpClient::new().map_err(NetworkError::Tls)?;
+        let http = HttpClient::new(settings.ca_file.as_deref())?;
         let ipfs = swarm.ipfs().clone();
         let mode = match settings.dht {
             // Nobody outside of a private network says that this node can be reached.

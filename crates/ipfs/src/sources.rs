@@ -15,11 +15,12 @@ mod routers;
 mod standing;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cid::Cid;
 use cidcast_exchange::{PeerId, Session};
+use cidcast_runtime::locked;
 use cidcast_store::Store;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -45,11 +46,6 @@ const ROOT_AGAIN: Duration = Duration::from_secs(60);
 const RECENT: usize = 16;
 /// Members that are dialled.
 const MAX_MEMBERS: usize = 256;
-
-/// Locks a mutex; a panic elsewhere leaves these short critical sections consistent.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The services that may be asked, as the settings name them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

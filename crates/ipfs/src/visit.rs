@@ -16,9 +16,10 @@ use std::time::Duration;
 use cid::Cid;
 use cid::multihash::Multihash;
 use cidcast_exchange::PeerId;
+use cidcast_runtime::locked;
 use tokio::time::Instant;
 
-use crate::sources::{Fed, locked};
+use crate::sources::Fed;
 
 /// A visit ends this long after its last read: longer than a viewer's pause between segments, as a
 /// rule, and short enough that disk space comes back.

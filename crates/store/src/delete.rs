@@ -9,9 +9,10 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use cidcast_runtime::locked;
+
 use crate::crash;
 use crate::error::{DatabaseError, FlushError, SweepError};
-use crate::hold::locked;
 use crate::key::BlockKey;
 use crate::store::Core;
 

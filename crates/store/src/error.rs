@@ -110,6 +110,25 @@ pub enum GetError {
     Folder(#[from] BlockFolderError),
 }
 
+/// A DAG that is on its way here could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum PartialError {
+    /// Too many are on their way.
+    #[error(
+        "{limit} DAGs are being fetched already: wait until some are complete, or give some up"
+    )]
+    TooMany {
+        /// The bound.
+        limit: u64,
+    },
+    /// The pin database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// What is here of it could not be read.
+    #[error(transparent)]
+    Folder(#[from] BlockFolderError),
+}
+
 /// A block could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {

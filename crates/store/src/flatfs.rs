@@ -15,12 +15,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
+use cidcast_runtime::locked;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::crash;
 use crate::error::BlockFolderError;
-use crate::hold::locked;
 use crate::key::BlockKey;
 use direct::Direct;
 

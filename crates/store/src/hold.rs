@@ -6,20 +6,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cid::Cid;
+use cidcast_runtime::locked;
 
 use crate::delete::Queue;
 use crate::key::BlockKey;
 
 /// Enough that two threads seldom meet, and that one unlink stops few others.
 const SHARDS: usize = 64;
-
-/// Locks a mutex; a panic elsewhere leaves these short critical sections consistent.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[derive(Default)]
 struct Hold {

@@ -17,7 +17,9 @@
 //!    [`Store::put`] replaces those.
 //! 4. Blocks are found by multihash: CIDv0 and CIDv1 of one multihash are one block. Identity
 //!    CIDs carry their bytes and are never stored.
-//! 5. A store killed at any instruction opens again; what an unpin left undeleted is remembered
+//! 5. What has arrived of a DAG that somebody keeps ([`Store::keep_partial`]) is not deleted, in
+//!    this process or the next, until it expires or is dropped.
+//! 6. A store killed at any instruction opens again; what an unpin left undeleted is remembered
 //!    (`doomed`) and deleted then.
 //!
 //! Lock order: a shard of the hold table, then the pin database. The pin database is never held
@@ -45,13 +47,13 @@ pub use crash::arm as arm_crash_point;
 pub use delete::Swept;
 pub use error::{
     BlockFolderError, CloseError, DagError, DatabaseError, ExportError, FlushError, GetError,
-    ImportError, LinksError, OpenError, PinError, PutError, StatError, SweepError, SyncError,
-    VerifyError,
+    ImportError, LinksError, OpenError, PartialError, PinError, PutError, StatError, SweepError,
+    SyncError, VerifyError,
 };
 pub use hold::InFlight;
 pub use links::links;
 pub use metrics::Metrics;
-pub use pins::{Audience, Holder, ParseHolderError, Pin, PinScope, PinSummary, Unpinned};
+pub use pins::{Audience, Holder, ParseHolderError, Partial, Pin, PinScope, PinSummary, Unpinned};
 pub use settings::StoreSettings;
 pub use store::{DiskUsage, Stat, Store};
 pub use verify::{VerifyProgress, VerifyReport};

@@ -3,9 +3,11 @@
 mod changes;
 mod database;
 mod holder;
+mod partials;
 mod scope;
 
 use cid::Cid;
+use cidcast_types::Timestamp;
 
 pub(crate) use changes::NewPin;
 pub(crate) use database::{Database, Totals};
@@ -36,6 +38,19 @@ pub struct Pin {
     pub bytes: u64,
     /// Which part of the DAG it keeps.
     pub scope: PinScope,
+}
+
+/// A DAG that is on its way here: what has arrived of it is kept, and served to nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial {
+    /// Who wants it.
+    pub holder: Holder,
+    /// The root of the DAG.
+    pub root: Cid,
+    /// When to give it up.
+    pub until: Timestamp,
+    /// The holder's own words about it, for the next process.
+    pub note: String,
 }
 
 /// What a pin covers.

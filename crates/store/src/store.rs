@@ -1,6 +1,7 @@
 //! The store: blocks, guards and pins together.
 
 mod open;
+mod partials;
 mod pinning;
 
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cid::Cid;
+use cidcast_runtime::locked;
 
 use crate::delete::{Deleter, Queue, Swept};
 use crate::error::{
@@ -16,7 +18,7 @@ use crate::error::{
     VerifyError,
 };
 use crate::flatfs::BlockFolder;
-use crate::hold::{HoldTable, InFlight, locked};
+use crate::hold::{HoldTable, InFlight};
 use crate::key::{BlockKey, Match};
 use crate::pins::Database;
 use crate::{MAX_BLOCK_BYTES, Metrics, StoreSettings, VerifyProgress, VerifyReport};
@@ -38,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     pub(crate) settings: StoreSettings,
     closed: AtomicBool,
+    /// What holds DAGs that are on their way here.
+    kept: Mutex<partials::Kept>,
     /// The lock on the directory, until the store is closed.
     lock: Mutex<Option<File>>,
 }

@@ -88,6 +88,16 @@ impl Kubo {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
+    /// Makes it a server of the DHT for whoever asks it. It still looks for nobody.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration cannot be changed.
+    pub fn serve_dht(&self) -> Result<()> {
+        self.run(&["config", "Routing.Type", "dhtserver"])?;
+        Ok(())
+    }
+
     /// Writes the DAG under `root` to a CAR file.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 //! through its HTTP API and killed when dropped; [`cli`] runs any other command of the binary.
 //! [`clip`] makes source files with ffmpeg, [`media`] measures files and streams with it.
 //! [`Remains`] is what a node leaves on its disk, [`SmallDisk`] one that fills up, [`Kubo`] the
-//! reference IPFS node, [`SlowLine`] a long and lossy way between nodes. Nothing here is a fake: fakes
+//! reference IPFS node, [`SlowLine`] a long and lossy way between nodes,
+//! [`noise`] bytes that are the same in every run. Nothing here is a fake: fakes
 //! would test themselves.
 
 mod binary;
@@ -14,6 +15,7 @@ mod events;
 mod kubo;
 pub mod media;
 mod node;
+mod noise;
 mod remains;
 mod slow_line;
 mod small_disk;
@@ -23,6 +25,7 @@ pub use cli::{Said, cli};
 pub use events::Events;
 pub use kubo::{Kubo, KuboDaemon};
 pub use node::{Node, NodeSettings, is};
+pub use noise::{Dice, noise};
 pub use remains::{Remains, processes_of};
 pub use slow_line::{Line, SlowLine};
 pub use small_disk::SmallDisk;

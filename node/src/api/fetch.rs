@@ -1,9 +1,11 @@
 //! `/api/v1/store/fetch`: bringing a DAG here, with progress.
 //!
 //! Owns: one fetch per request. Ends: with the client, whatever happens first. What was fetched
-//! stays in the store until the answer is closed, so that the client can read or pin it.
+//! stays in the store until the answer is closed, so that the client can read or pin it. What a
+//! fetch that is cut off has got stays a day, also across restarts, so that it can go on.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -11,7 +13,9 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use cidcast_ipfs::fetch::{Fetch, FetchError, FetchProgress, FetchSettings, Fetched};
 use cidcast_ipfs::{Class, WantError};
-use cidcast_types::Cid;
+use cidcast_runtime::Clock;
+use cidcast_store::{Holder, Partial, PartialError};
+use cidcast_types::{Cid, Timestamp};
 use futures::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -20,6 +24,7 @@ use utoipa::ToSchema;
 use super::Shared;
 use super::extract::Id;
 use super::node::blocking;
+use super::pins::RESERVED;
 use super::problem::{Document, Problem};
 
 /// Progress is told this often: as often as a person can read.
@@ -29,9 +34,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a fetched DAG is held for a client that does not go away. Downloading may take as
 /// long; whoever wants it longer pins it.
 const HELD: Duration = Duration::from_secs(6 * 3600);
+/// How long the blocks of a fetch that was cut off are kept for the next try.
+const KEPT: Duration = Duration::from_secs(86_400);
 
 /// How far a fetch is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = FetchProgress)]
 pub(crate) struct FetchView {
     /// Blocks that are here.
@@ -75,15 +82,55 @@ pub(crate) async fn fetch(
              (`cidcast peer connect`), or set network.routers or network.http_gateways"
         )));
     }
-    let fetch = api
-        .network
-        .fetch(root, FetchSettings::new(Class::Replication));
+    let kept = Kept::of(&api, root)?;
+    let row = kept.row(Clock::System.now());
+    let store = api.store.clone();
+    let guard = blocking(move || store.keep_partial(&row)).await?;
+    let settings = FetchSettings::new(Class::Replication);
+    let fetch = api.network.fetch(root, settings);
+    let fetch = fetch.keeping(guard.map_err(not_kept)?);
     let stop = api.shutdown.token().clone().cancelled_owned();
-    let messages = messages(fetch).map(Ok).take_until(stop);
+    let messages = messages(fetch, kept).map(Ok).take_until(stop);
     Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-fn messages(mut fetch: Fetch) -> impl Stream<Item = Message> {
+/// The row that keeps what a fetch has got.
+struct Kept {
+    api: Shared,
+    holder: Holder,
+    root: Cid,
+}
+
+impl Kept {
+    fn of(api: &Shared, root: Cid) -> Result<Self, Problem> {
+        let holder = format!("{RESERVED}fetch").parse();
+        Ok(Self {
+            api: Arc::clone(api),
+            holder: holder.map_err(|error| Problem::internal(&error))?,
+            root,
+        })
+    }
+
+    fn row(&self, now: Timestamp) -> Partial {
+        Partial {
+            holder: self.holder.clone(),
+            root: self.root,
+            until: now.after(KEPT),
+            note: "fetch".to_owned(),
+        }
+    }
+
+    /// It is complete, or nothing of it has come: the next try loses nothing.
+    async fn drop(self) {
+        let store = self.api.store.clone();
+        let dropped = blocking(move || store.drop_partial(&self.holder, &self.root)).await;
+        if let Ok(Err(error)) = dropped {
+            tracing::warn!(%error, "a fetch's row stays until it expires");
+        }
+    }
+}
+
+fn messages(mut fetch: Fetch, kept: Kept) -> impl Stream<Item = Message> {
     async_stream::stream! {
         let mut progress = fetch.progress();
         let mut work = std::pin::pin!(fetch.finish());
@@ -98,6 +145,10 @@ fn messages(mut fetch: Fetch) -> impl Stream<Item = Message> {
                 }
             }
         };
+        let is_worthless = end.is_err() && progress.borrow().blocks == 0;
+        if end.is_ok() || is_worthless {
+            kept.drop().await;
+        }
         let (told, held) = told(end);
         if let Some(message) = told {
             yield message;
@@ -129,6 +180,13 @@ fn told(end: Result<Fetched, FetchError>) -> (Option<Message>, Option<Fetched>) 
 
 fn message(name: &str, data: &impl Serialize) -> Option<Message> {
     Message::default().event(name).json_data(data).ok()
+}
+
+fn not_kept(error: PartialError) -> Problem {
+    match error {
+        PartialError::TooMany { .. } => Problem::busy(error),
+        PartialError::Database(_) | PartialError::Folder(_) => Problem::internal(&error),
+    }
 }
 
 fn problem(error: &FetchError) -> Problem {

@@ -2,6 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use cidcast_ipfs::provide::ProviderStatus;
 use cidcast_store::Stat;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,6 +30,17 @@ pub(crate) struct NodeView {
     pub(crate) max_upload_bytes: u64,
     pub(crate) store: StoreView,
     pub(crate) reach: ReachView,
+    pub(crate) providing: ProvidingView,
+}
+
+/// What the DHT is told that this node has.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(as = Providing)]
+pub(crate) struct ProvidingView {
+    /// CIDs that should be found at this node.
+    pub(crate) wanted: usize,
+    /// Those that the DHT was told of within `network.reprovide_every`.
+    pub(crate) provided: usize,
 }
 
 /// What the block store holds.
@@ -44,6 +56,15 @@ pub(crate) struct StoreView {
     pub(crate) pending_deletes: u64,
     /// Room left on the disk.
     pub(crate) free_bytes: u64,
+}
+
+impl ProvidingView {
+    fn of(status: ProviderStatus) -> Self {
+        Self {
+            wanted: status.wanted,
+            provided: status.provided,
+        }
+    }
 }
 
 impl From<Stat> for StoreView {
@@ -75,6 +96,7 @@ pub(crate) async fn show(
         max_upload_bytes: api.facts.max_upload_bytes,
         store: stat.into(),
         reach: ReachView::new(api.swarm.reach().await, api.swarm.peers().len()),
+        providing: ProvidingView::of(*api.provider.status().borrow()),
     }))
 }
 

@@ -71,7 +71,8 @@ pub(crate) async fn file(State(api): State<Shared>, Id(cid): Id<Cid>) -> Result<
         .await
         .map_err(|error| Problem::internal(&error))?;
     let (Kind::File { bytes } | Kind::Raw { bytes }) = node.kind else {
-        let detail = format!("{cid} is not a file: export it as a CAR file instead");
+        let detail =
+            format!("{cid} is not a file: read its entries instead, or export it as a CAR file");
         return Err(Problem::conflict("not-a-file", detail));
     };
     let body = Body::from_stream(read::stream(&blocks, &cid, None));
@@ -83,7 +84,7 @@ pub(crate) async fn file(State(api): State<Shared>, Id(cid): Id<Cid>) -> Result<
     Ok((headers, body).into_response())
 }
 
-async fn check_present(api: &Shared, cid: Cid) -> Result<(), Problem> {
+pub(super) async fn check_present(api: &Shared, cid: Cid) -> Result<(), Problem> {
     let store = api.store.clone();
     match blocking(move || store.has(&cid)).await? {
         Ok(true) => Ok(()),

@@ -4,6 +4,7 @@ mod access;
 mod assets;
 mod description;
 mod peers;
+mod pins;
 mod site;
 mod sources;
 mod tus;
@@ -23,6 +24,8 @@ use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_ingest::{Ingest, IngestSettings, KeepSource, Parties};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::names::{NameSettings, Names};
+use cidcast_ipfs::pinner::Pinner;
+use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
 use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
@@ -50,6 +53,7 @@ struct TestNode {
     shutdown: Shutdown,
     ingest: Ingest,
     swarm: Swarm,
+    store: Store,
     _dir: tempfile::TempDir,
 }
 
@@ -118,10 +122,7 @@ impl TestNode {
             &mut registry,
             &shutdown,
         );
-        let swarm = SwarmSettings {
-            listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
-            ..SwarmSettings::new(dir.path().join("peer.key"))
-        };
+        let swarm = swarm_settings(dir.path());
         let swarm = Swarm::start(swarm, Some(behaviour), &shutdown)
             .await
             .unwrap();
@@ -129,21 +130,29 @@ impl TestNode {
             &swarm,
             exchange.clone(),
             store.clone(),
-            NetworkSettings::default(),
+            NetworkSettings {
+                fetch_timeout: Duration::from_secs(10),
+                ..NetworkSettings::default()
+            },
             &shutdown,
         );
         let network = network.await.unwrap();
         let names = NameSettings::new(dir.path().join("names"));
         let names = Names::start(network.clone(), names, &shutdown).unwrap();
+        let pinner = Pinner::start(network.clone(), store.clone(), Clock::System, &shutdown);
+        let pinner = pinner.await.unwrap();
+        let provider = Provider::start(&swarm, ProviderSettings::default(), &shutdown);
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
             ingest: ingest.clone(),
             catalog,
-            store,
+            store: store.clone(),
             swarm: swarm.handle(),
             exchange,
             network,
             names,
+            pinner,
+            provider,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
             shutdown: shutdown.clone(),
@@ -154,6 +163,7 @@ impl TestNode {
             shutdown,
             ingest,
             swarm,
+            store,
             _dir: dir,
         }
     }
@@ -209,6 +219,13 @@ impl TestNode {
             .await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn swarm_settings(dir: &Path) -> SwarmSettings {
+    SwarmSettings {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+        ..SwarmSettings::new(dir.join("peer.key"))
     }
 }
 

@@ -7,6 +7,7 @@ use cidcast_types::{AssetId, AssetState, Cid, Visibility};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use crate::api::AudienceName;
 use crate::config::Scope;
 
 const EXIT_CODES: &str = "\
@@ -197,10 +198,35 @@ pub(crate) struct Changes {
 pub(crate) enum PinCommand {
     /// List pins
     Ls {
-        /// Only those of this holder: an asset's id
+        /// Only those of this holder: an asset's id, or a name
         #[arg(long)]
         holder: Option<String>,
     },
+    /// Fetch everything below a root and keep it; goes on after a restart of the node
+    Add(PinArgs),
+    /// Show how a root is kept
+    Status { cid: Cid },
+    /// Let go of a root
+    Rm {
+        cid: Cid,
+        /// The name under which it was pinned
+        #[arg(long, default_value = "pin")]
+        holder: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PinArgs {
+    pub(crate) cid: Cid,
+    /// A name to find the pin by; a root stays while anyone holds it
+    #[arg(long, default_value = "pin")]
+    pub(crate) holder: String,
+    /// Who may have the blocks
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) audience: AudienceName,
+    /// Return at once; the node goes on by itself
+    #[arg(long)]
+    pub(crate) no_wait: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -227,10 +253,10 @@ pub(crate) enum StoreCommand {
     Stat,
     /// Hash every block again and look for missing ones
     Verify,
-    /// Write the file behind a CID; a running node fetches what it does not have
+    /// Write the file or directory behind a CID; a running node fetches what it does not have
     Get {
         cid: Cid,
-        /// Where to write it [default: standard output]
+        /// Where to write it [default: standard output; for a directory, its CID]
         #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
     },

@@ -56,7 +56,7 @@ async fn follow(messages: &mut Messages, bar: &ProgressBar) -> Result<(), Failur
     ))
 }
 
-fn show(bar: &ProgressBar, progress: &FetchView) {
+pub(super) fn show(bar: &ProgressBar, progress: &FetchView) {
     bar.set_length(progress.blocks_known);
     bar.set_position(progress.blocks);
     let (bytes, peers) = (size(progress.bytes), progress.peers);

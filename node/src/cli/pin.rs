@@ -1,41 +1,147 @@
 //! `cidcast pin`.
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use reqwest::Method;
 
 use super::Context;
-use super::args::PinCommand;
-use super::failure::Failure;
+use super::args::{PinArgs, PinCommand};
+use super::client::Client;
+use super::failure::{Failure, Kind};
 use super::output::{size, table};
-use crate::api::{PinList, PinView};
+use crate::api::{PinList, PinRequest, PinStatus, PinView};
+
+/// How often to look how far a pin is: as often as a person can read.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// Failed looks in a row before giving up: a node that restarts is back within seconds.
+const PATIENCE: u32 = 150;
 
 pub(crate) async fn run(context: &Context, command: PinCommand) -> Result<ExitCode, Failure> {
-    let PinCommand::Ls { holder } = command;
-    let query: Vec<(&str, String)> = holder
-        .map(|holder| ("holder", holder))
-        .into_iter()
-        .collect();
-    let pins: PinList = context.client()?.query("/api/v1/pins", &query).await?;
-    context.output.result(&pins, || rows(&pins.items));
+    let client = context.client()?;
+    match command {
+        PinCommand::Ls { holder } => {
+            let query: Vec<(&str, String)> = holder
+                .map(|holder| ("holder", holder))
+                .into_iter()
+                .collect();
+            let pins: PinList = client.query("/api/v1/pins", &query).await?;
+            context.output.result(&pins, || rows(&pins.items));
+        }
+        PinCommand::Add(options) => {
+            let pin = add(context, &client, options).await?;
+            context
+                .output
+                .result(&pin, || rows(std::slice::from_ref(&pin)));
+        }
+        PinCommand::Status { cid } => {
+            let status: PinStatus = client.get(&format!("/api/v1/pins/{cid}")).await?;
+            context.output.result(&status, || rows(&status.pins));
+        }
+        PinCommand::Rm { cid, holder } => {
+            let request = client.request(Method::DELETE, &format!("/api/v1/pins/{cid}"));
+            client.send(request.query(&[("holder", holder)])).await?;
+            context.output.note(&format!("unpinned {cid}"));
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn add(context: &Context, client: &Client, options: PinArgs) -> Result<PinView, Failure> {
+    let request = PinRequest {
+        cid: options.cid.to_string(),
+        holder: Some(options.holder),
+        audience: options.audience,
+    };
+    let request = client.request(Method::POST, "/api/v1/pins").json(&request);
+    let pin: PinView = client.json(request).await?;
+    if options.no_wait {
+        return Ok(pin);
+    }
+    let template = "{wide_bar} {pos}/{len} blocks {msg}";
+    let bar = super::add::progress(context.output, 1, template);
+    let end = follow(client, pin, &bar).await;
+    bar.finish_and_clear();
+    end
+}
+
+/// Looks until the pin is complete, or cannot be completed for now.
+async fn follow(client: &Client, mut pin: PinView, bar: &ProgressBar) -> Result<PinView, Failure> {
+    let mut silent = 0;
+    loop {
+        match pin.state.as_str() {
+            "pinned" => return Ok(pin),
+            "error" => return Err(incomplete(&pin)),
+            _ => show(bar, &pin),
+        }
+        tokio::time::sleep(INTERVAL).await;
+        match client.get(&format!("/api/v1/pins/{}", pin.cid)).await {
+            Ok(PinStatus { pins, .. }) => {
+                silent = 0;
+                let mut pins = pins.into_iter();
+                let own = pins.find(|other| other.holder == pin.holder);
+                pin = own.ok_or_else(|| removed(&pin))?;
+            }
+            Err(failure) if failure.is_unreachable() && silent < PATIENCE => {
+                silent += 1;
+                bar.set_message("waiting for the node to come back");
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+fn show(bar: &ProgressBar, pin: &PinView) {
+    match &pin.progress {
+        Some(progress) => super::fetch::show(bar, progress),
+        None => bar.set_message(pin.state.clone()),
+    }
+}
+
+fn incomplete(pin: &PinView) -> Failure {
+    let why = pin.error.as_deref().unwrap_or("it could not be completed");
+    let detail = format!(
+        "{why}\nWhat has arrived stays, and the node tries again by itself; `cidcast pin status {}` \
+         shows how far it is",
+        pin.cid
+    );
+    Failure::new(
+        Kind::Failed,
+        "pin-incomplete",
+        "Pin not complete yet",
+        detail,
+    )
+}
+
+fn removed(pin: &PinView) -> Failure {
+    let detail = format!("{} was unpinned while it was on its way", pin.cid);
+    Failure::new(Kind::NotFound, "not-found", "Not found", detail)
 }
 
 fn rows(pins: &[PinView]) -> String {
     if pins.is_empty() {
         return "no pins".to_owned();
     }
-    let head = ["CID", "HOLDER", "AUDIENCE", "BLOCKS", "SIZE"]
+    let head = ["CID", "HOLDER", "STATE", "AUDIENCE", "BLOCKS", "SIZE"]
         .map(String::from)
         .to_vec();
     let mut rows = vec![head];
     rows.extend(pins.iter().map(|pin| {
-        let (cid, holder, audience) = (pin.cid.clone(), pin.holder.clone(), pin.audience.clone());
         vec![
-            cid,
-            holder,
-            audience,
+            pin.cid.clone(),
+            pin.holder.clone(),
+            pin.state.clone(),
+            pin.audience.clone(),
             pin.blocks.to_string(),
             size(pin.bytes),
         ]
     }));
-    table(&rows)
+    let mut text = table(&rows);
+    for pin in pins {
+        if let Some(error) = &pin.error {
+            text.push_str(&format!("{}: {error}\n", pin.cid));
+        }
+    }
+    text
 }

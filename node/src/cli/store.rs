@@ -13,6 +13,7 @@ use tokio_util::io::ReaderStream;
 use super::args::StoreCommand;
 use super::client::Client;
 use super::failure::{Failure, Kind};
+use super::get::{Reader, get};
 use super::output::{Output, size};
 use super::{Context, fetch, store_direct};
 use crate::api::{Imported, NodeView, StoreView, VerifyView};
@@ -56,8 +57,8 @@ async fn through_node(
         }
         StoreCommand::Get { cid, output: file } => {
             let _held = fetch::fetch(output, client, &cid).await?;
-            let request = client.request(Method::GET, &format!("/api/v1/store/file/{cid}"));
-            save(client.send(request).await?, file.as_deref()).await?;
+            let reader = Reader::Node(client.clone());
+            get(&reader, &cid, file.as_deref()).await?;
         }
         StoreCommand::Export { root, output: file } => {
             let _held = fetch::fetch(output, client, &root).await?;
@@ -155,6 +156,18 @@ impl Target {
             to: Box::new(to),
             name: beside,
             rename: Some(path.to_owned()),
+        })
+    }
+
+    /// A file that must not exist yet, under its own name at once: within a folder that is itself
+    /// renamed when it is whole.
+    pub(super) async fn new_file(path: &Path) -> Result<Self, Failure> {
+        let opened = File::create_new(path).await;
+        let to = opened.map_err(|error| Failure::file("write", path, &error))?;
+        Ok(Self {
+            to: Box::new(to),
+            name: path.to_owned(),
+            rename: None,
         })
     }
 

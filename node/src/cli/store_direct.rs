@@ -6,16 +6,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cidcast_ipfs::Blocks;
-use cidcast_ipfs::unixfs::read;
 use cidcast_store::{Audience, Holder, Store, StoreSettings};
 use cidcast_types::Cid;
-use futures::StreamExt as _;
 
 use super::Context;
 use super::args::StoreCommand;
 use super::failure::Failure;
+use super::get::{Reader, get};
 use super::output::size;
-use super::store::{Target, absent, show_imported, show_report, show_stat};
+use super::store::{absent, show_imported, show_report, show_stat};
 use crate::api::{Imported, VerifyView};
 use crate::config;
 
@@ -55,7 +54,11 @@ async fn act(context: &Context, store: &Store, command: StoreCommand) -> Result<
             let report = report.map_err(|error| Failure::local(&error))?;
             return show_report(output, &VerifyView::from(&report));
         }
-        StoreCommand::Get { cid, output: file } => get(store, &cid, file.as_deref()).await?,
+        StoreCommand::Get { cid, output: file } => {
+            check_present(store, &cid)?;
+            let reader = Reader::Here(Blocks::new(store.clone()));
+            get(&reader, &cid, file.as_deref()).await?;
+        }
         StoreCommand::Export { root, output: file } => export(store, &root, file.as_deref())?,
         StoreCommand::Import { file, holder } => {
             let holder: Holder = holder.parse().map_err(Failure::usage)?;
@@ -67,19 +70,6 @@ async fn act(context: &Context, store: &Store, command: StoreCommand) -> Result<
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn get(store: &Store, cid: &Cid, file: Option<&Path>) -> Result<(), Failure> {
-    check_present(store, cid)?;
-    let blocks = Blocks::new(store.clone());
-    let mut pieces = std::pin::pin!(read::stream(&blocks, cid, None));
-    let mut target = Target::open(file).await?;
-    while let Some(piece) = pieces.next().await {
-        target
-            .write(&piece.map_err(|error| Failure::local(&error))?)
-            .await?;
-    }
-    target.finish().await
 }
 
 fn export(store: &Store, root: &Cid, file: Option<&Path>) -> Result<(), Failure> {

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use cidcast_ipfs::check_service;
 use cidcast_ipfs::swarm::{
     AddressError, check_announce, check_bootstrap, check_listen, check_network_key, check_private,
     check_relay,
 };
+use cidcast_ipfs::{check_ca_file, check_service};
 
 use super::{Config, Token};
 
@@ -193,6 +193,9 @@ fn check_network(config: &Config, findings: &mut Findings) {
                 findings.unless(false, key, problem.to_string());
             }
         }
+    }
+    if let Some(Err(problem)) = network.ca_file.as_deref().map(check_ca_file) {
+        findings.unless(false, "network.ca_file", problem.to_string());
     }
     findings.unless(
         network.fetch_timeout.duration().as_secs() >= 1,

@@ -11,11 +11,12 @@ use cidcast_catalog::{Catalog, CatalogError, ListQuery, MAX_PAGE};
 use cidcast_exchange::Exchange;
 use cidcast_ingest::{Event, Ingest};
 use cidcast_ipfs::names::Names;
+use cidcast_ipfs::pinner::Pinner;
 use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::swarm::Swarm;
 use cidcast_ipfs::unixfs::read;
 use cidcast_ipfs::{Blocks, Network};
-use cidcast_runtime::Shutdown;
+use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use cidcast_types::{AssetState, Cid, Visibility};
 use tokio::sync::broadcast::Receiver;
@@ -36,6 +37,7 @@ pub(super) struct Reachable {
     pub(super) network: Network,
     pub(super) names: Names,
     pub(super) provider: Provider,
+    pub(super) pinner: Pinner,
 }
 
 /// Starts them over a running swarm. `tasks` has to be told to end before the swarm is stopped.
@@ -47,15 +49,17 @@ pub(super) async fn start(
 ) -> anyhow::Result<Reachable> {
     let settings = settings::network(config);
     let (exchange, store) = (exchange.clone(), store.clone());
-    let network = Network::start(swarm, exchange, store, settings, tasks).await?;
+    let network = Network::start(swarm, exchange, store.clone(), settings, tasks).await?;
     let names = Names::start(network.clone(), settings::names(config, data_dir), tasks)?;
     let provider = ProviderSettings {
         every: config.network.reprovide_every.duration(),
     };
+    let pinner = Pinner::start(network.clone(), store, Clock::System, tasks).await?;
     Ok(Reachable {
         network,
         names,
         provider: Provider::start(swarm, provider, tasks),
+        pinner,
     })
 }
 

@@ -68,6 +68,7 @@ pub(super) fn network(config: &Config) -> NetworkSettings {
     NetworkSettings {
         routers: network.routers.clone(),
         http_gateways: network.http_gateways.clone(),
+        ca_file: network.ca_file.clone(),
         fetch_timeout: network.fetch_timeout.duration(),
         dht: match network.dht {
             Dht::Auto => DhtRole::Auto,

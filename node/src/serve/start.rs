@@ -196,6 +196,8 @@ fn listen(
         exchange: core.exchange.clone(),
         network: core.reachable.network.clone(),
         names: core.reachable.names.clone(),
+        pinner: core.reachable.pinner.clone(),
+        provider: core.reachable.provider.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),
         shutdown: intake.clone(),

@@ -8,8 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-
-use crate::session::locked;
+use cidcast_runtime::locked;
 
 /// Smaller frames are left to the allocator, and sizes are multiples of this, so that frames with
 /// equally large blocks fit into each other's memory.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use cidcast_runtime::locked;
 use futures::{FutureExt, Stream};
 use libp2p::PeerId;
 use tokio::sync::mpsc::{self, OwnedPermit};
@@ -17,7 +18,6 @@ use crate::link::{Incoming, Link, Outgoing, Traffic};
 use crate::message::Message;
 use crate::report::PeerReport;
 use crate::server::{Answer, Reach};
-use crate::session::locked;
 
 /// Want list entries of one message: about 50 KiB, so that blocks do not wait for long.
 const ENTRIES: usize = 1024;

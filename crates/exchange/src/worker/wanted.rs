@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use cid::Cid;
+use cidcast_runtime::locked;
 
 use crate::block_id::BlockId;
-use crate::session::{SessionId, Shared, locked};
+use crate::session::{SessionId, Shared};
 
 /// Who wants which block. Threads look here between hashing and writing.
 #[derive(Default)]

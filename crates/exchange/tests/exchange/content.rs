@@ -9,16 +9,7 @@ pub(crate) const MIB: usize = 1 << 20;
 
 /// A block of `size` bytes, told apart by its number.
 pub(crate) fn block(number: u64, size: usize) -> (Cid, Bytes) {
-    // A cheap generator: compression or deduplication would make a transfer meaningless.
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut data = Vec::with_capacity(size + 8);
-    while data.len() < size {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        data.extend(state.to_le_bytes());
-    }
-    data.truncate(size);
+    let data = cidcast_testkit::noise(number, size);
     (cid_of(&data), data.into())
 }
 

@@ -11,6 +11,7 @@ mod content;
 mod hostile;
 mod node;
 mod privacy;
+mod process;
 mod raw;
 mod sessions;
 mod sources;

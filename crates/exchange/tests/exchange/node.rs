@@ -90,6 +90,13 @@ impl Host {
         }
     }
 
+    /// Dials a node that is in another process.
+    pub(crate) async fn dial(&self, address: &Multiaddr, peer: PeerId) {
+        let order = Order::Dial(address.clone());
+        self.orders.send(order).await.unwrap();
+        self.wait(|peers| peers.contains(&peer)).await;
+    }
+
     async fn wait(&self, until: impl Fn(&HashSet<PeerId>) -> bool) {
         let mut connected = self.connected.clone();
         let wait = connected.wait_for(|peers| until(peers));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::{PeerId, Stream, StreamProtocol};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use libp2p_stream::{Behaviour, Control, IncomingStreams};
 use tokio::sync::mpsc;
 
@@ -38,19 +39,43 @@ impl Raw {
         Self::start(node, OLD, Manner::Reads).await
     }
 
+    /// A peer that reads all it is sent, connected to a node in another process.
+    pub(crate) async fn reading_from(node: &Multiaddr) -> Self {
+        Self::dial(node, Manner::Reads).await
+    }
+
+    /// A peer that never reads, connected to a node in another process.
+    pub(crate) async fn deaf_to(node: &Multiaddr) -> Self {
+        Self::dial(node, Manner::NeverReads).await
+    }
+
+    async fn dial(node: &Multiaddr, manner: Manner) -> Self {
+        let Some(Protocol::P2p(peer)) = node.iter().last() else {
+            panic!("{node} names no peer")
+        };
+        let raw = Self::new(peer, CURRENT, manner).await;
+        raw.host.dial(node, peer).await;
+        raw
+    }
+
     async fn start(node: &Node, protocol: StreamProtocol, manner: Manner) -> Self {
+        let raw = Self::new(node.host.peer, protocol, manner).await;
+        node.host.connect(&raw.host).await;
+        raw
+    }
+
+    async fn new(node: PeerId, protocol: StreamProtocol, manner: Manner) -> Self {
         let behaviour = Behaviour::new();
         let mut control = behaviour.new_control();
         let incoming = control.accept(protocol.clone()).unwrap();
         let host = Host::start(behaviour, LONG).await;
         let (seen, messages) = mpsc::unbounded_channel();
         tokio::spawn(accept(incoming, manner, seen));
-        node.host.connect(&host).await;
         Self {
             host,
             control,
             protocol,
-            node: node.host.peer,
+            node,
             messages,
         }
     }

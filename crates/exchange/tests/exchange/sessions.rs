@@ -5,6 +5,7 @@ use std::time::Duration;
 use cid::Cid;
 use cid::multihash::Multihash;
 use cidcast_exchange::{ExchangeSettings, WantError};
+use cidcast_store::Audience;
 use futures::FutureExt;
 
 use crate::content::{KIB, block, blocks};
@@ -209,4 +210,14 @@ async fn an_older_peer_is_asked_and_answered_in_its_own_words() {
     let seen = old.next().await;
     assert_eq!(seen.blocks, [data]);
     assert!(seen.dont_haves.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_block_of_no_bytes_is_had_without_anybody() {
+    let node = Node::start().await;
+    let (cid, _) = block(0, 0);
+    let session = node.session();
+    let got = session.get(&cid, 0, LONG).await.unwrap();
+    assert!(got.is_empty() && node.store.has(&cid).unwrap());
+    node.pin(&cid, Audience::Members);
 }

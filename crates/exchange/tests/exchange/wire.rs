@@ -70,6 +70,17 @@ pub(crate) fn wants<'a>(cids: impl IntoIterator<Item = &'a Cid>, want: Want) -> 
     framed(&body)
 }
 
+/// A dag-pb node that links to these.
+pub(crate) fn node(children: &[Cid]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for child in children {
+        let mut link = Vec::new();
+        bytes_field(&mut link, 1, &child.to_bytes());
+        bytes_field(&mut body, 2, &link);
+    }
+    body
+}
+
 /// A message of raw sha2-256 blocks, whatever their bytes.
 pub(crate) fn blocks<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut body = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cidcast_exchange::{Session, WantError};
-use cidcast_store::{GetError, Store};
+use cidcast_store::{GetError, InFlight, Store};
 
 use super::FetchError;
 use super::walk::{Step, Walk};
@@ -25,6 +25,8 @@ pub(super) struct Getting<'a> {
     pub(super) store: &'a Store,
     pub(super) patience: Duration,
     pub(super) throttle: Option<&'a Throttle>,
+    /// Holds every block besides the session.
+    pub(super) kept: Option<&'a InFlight>,
 }
 
 /// A piece of work.
@@ -62,6 +64,9 @@ impl Getting<'_> {
     pub(super) fn next(self, walk: &mut Walk, most: usize) -> Vec<Work> {
         let (mut work, mut looks) = (Vec::new(), Vec::new());
         for step in std::iter::from_fn(|| walk.next()).take(most) {
+            if let Some(kept) = self.kept {
+                kept.hold(&step.cid);
+            }
             // What is here is not throttled, and a leaf that is here is not read.
             if is_leaf(&step) || self.throttle.is_some() {
                 looks.push(step);

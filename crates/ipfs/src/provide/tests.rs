@@ -1,5 +1,6 @@
 //! Provider records between two swarms on loopback.
 
+use cidcast_testkit::Kubo;
 use futures::StreamExt;
 use multihash_codetable::{Code, MultihashDigest};
 use rust_ipfs::DhtMode;
@@ -61,4 +62,28 @@ async fn a_cid_is_found_while_it_is_wanted_and_not_said_to_be_here_afterwards() 
     timeout(LONG, answered).await.unwrap();
     assert!(!timeout(LONG, is_found(&third, &gone)).await.unwrap());
     third.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubo_says_what_it_provides() {
+    let (here, repo) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some(kubo) = Kubo::find(&repo.path().join("kubo")).unwrap() else {
+        println!("skipped: no Kubo with the unixfs-v1-2025 profile (set IPFS_BIN)");
+        return;
+    };
+    kubo.serve_dht().unwrap();
+    let file = repo.path().join("file");
+    std::fs::write(&file, "of Kubo").unwrap();
+    let theirs = kubo.run(&["add", "-Q", file.to_str().unwrap()]).unwrap();
+    let daemon = kubo.online().await.unwrap();
+    let tasks = Shutdown::new();
+    let node = swarm(here.path(), &tasks).await;
+    let address = daemon.address().await.unwrap();
+    node.connect(&address, LONG).await.unwrap();
+
+    // It has no server to tell; that it has told itself is enough for who asks it. The other way
+    // round needs addresses of the internet: Kubo takes no provider records from this machine.
+    let _ = daemon.rpc(&format!("routing/provide?arg={theirs}")).await;
+    let theirs: Cid = theirs.parse().unwrap();
+    assert!(timeout(LONG, is_found(&node, &theirs)).await.unwrap());
 }

@@ -20,7 +20,7 @@ const WANTS: [usize; 3] = [1, 16, 256];
 const BYTES: usize = 4 << 20;
 const FILES: usize = 1000;
 
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     let given = std::env::var("CIDCAST_TEST_ROUNDS").ok();
     given.map_or(2, |rounds| rounds.parse().unwrap())
 }
@@ -63,7 +63,7 @@ async fn source(folder: &Path) -> Option<Source> {
 }
 
 /// Brings a DAG to a new node, which must never wait for long.
-async fn bring(from: &str, root: &Cid, wants: usize) -> Peer {
+pub(crate) async fn bring(from: &str, root: &Cid, wants: usize) -> Peer {
     let peer = Peer::new().await;
     peer.swarm.connect(from, LONG).await.unwrap();
     let settings = FetchSettings {

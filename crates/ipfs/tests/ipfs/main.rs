@@ -8,10 +8,12 @@
     reason = "clippy knows the functions that tests call only inside a crate as tests"
 )]
 
+mod far;
 mod fetching;
 mod golden;
 mod gossip;
 mod kubo;
+mod kubo_shapes;
 mod kubo_transfer;
 mod malicious;
 mod naming;
@@ -21,6 +23,7 @@ mod peer;
 mod reading;
 mod recipes;
 mod requests;
+mod resuming;
 mod services;
 mod swarm;
 mod swarm_reach;

@@ -7,6 +7,7 @@ use cidcast_ipfs::NetworkSettings;
 use cidcast_ipfs::names::{
     DnslinkError, NameKey, NameSettings, Names, PublishError, Reach, ResolveNameError,
 };
+use cidcast_testkit::Kubo;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -200,4 +201,40 @@ async fn names_in_a_circle_end() {
     let names = names_with(&peer, vec![server]);
     let error = timeout(LONG, names.resolve("round.test")).await.unwrap();
     assert!(matches!(error, Err(ResolveNameError::Circle { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_resolved_by_kubo_and_those_of_kubo_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(kubo) = Kubo::find(&folder.path().join("kubo")).unwrap() else {
+        println!("skipped: no Kubo with the unixfs-v1-2025 profile (set IPFS_BIN)");
+        return;
+    };
+    kubo.serve_dht().unwrap();
+    let daemon = kubo.online().await.unwrap();
+    let peer = Peer::serving_dht().await;
+    let address = daemon.address().await.unwrap();
+    peer.swarm.connect(&address, LONG).await.unwrap();
+    let names = names(&peer);
+    for (sequence, value) in [(0, FIRST), (1, SECOND)] {
+        let published = loop {
+            let published = names.publish(None, value).await.unwrap();
+            if published.reach == Reach::Network {
+                break published;
+            }
+        };
+        assert_eq!(published.sequence, sequence);
+        let call = format!("name/resolve?arg={}&nocache=true", published.name);
+        let said = daemon.rpc(&call).await.unwrap();
+        assert!(said.contains(value), "{said}");
+    }
+    // Kubo has nobody to tell: its DHT server knows the record all the same.
+    for value in [FIRST, SECOND] {
+        let call = format!("name/publish?arg={value}&allow-offline=true&resolve=false");
+        let said = daemon.rpc(&call).await.unwrap();
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let name = said["Name"].as_str().unwrap();
+        let resolved = timeout(LONG, names.resolve(name)).await.unwrap();
+        assert_eq!(resolved.unwrap(), value);
+    }
 }

@@ -133,17 +133,7 @@ pub(crate) struct Package {
     pub(crate) bytes: u64,
 }
 
-/// Bytes that do not repeat (SplitMix64).
+/// Bytes that do not repeat.
 pub(crate) fn noise(seed: u64, len: usize) -> Bytes {
-    let mut state = seed;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = state;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bytes.extend_from_slice(&(word ^ (word >> 31)).to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes.into()
+    cidcast_testkit::noise(seed, len).into()
 }

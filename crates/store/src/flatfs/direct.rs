@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::hold::locked;
+use cidcast_runtime::locked;
 
 /// Smaller ones are written faster through the cache, which the disk empties many at a time.
 const MIN_BYTES: usize = 256 << 10;

@@ -11,6 +11,7 @@ use redb::{
     WriteTransaction,
 };
 
+use super::partials::PARTIALS;
 use super::{Audience, Holder, Pin, PinScope};
 use crate::crash;
 use crate::error::{DatabaseError, OpenError};
@@ -78,6 +79,7 @@ impl Database {
             txn.open_table(SCOPES)?;
             txn.open_table(REFS)?;
             txn.open_table(DOOMED)?;
+            txn.open_table(PARTIALS)?;
             let mut totals = txn.open_table(TOTALS)?;
             let found = totals.get(FORMAT)?.map(|value| value.value());
             if found.is_none() {

@@ -35,8 +35,10 @@ impl Store {
             metrics: settings.metrics.clone(),
             settings,
             closed: AtomicBool::new(false),
+            kept: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         });
+        core.hold_partials()?;
         core.show(&totals);
         if totals.doomed > 0 {
             core.queue.doomed();

@@ -15,6 +15,7 @@ mod fixture;
 mod kubo;
 mod model;
 mod opening;
+mod partials;
 mod parts;
 mod pinning;
 mod threads;

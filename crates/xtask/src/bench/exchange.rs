@@ -230,6 +230,7 @@ impl Bench {
         let line = (case.round_trip > Duration::ZERO).then_some(Line {
             round_trip: case.round_trip,
             lost_per_mille: 0,
+            bytes_per_second: None,
         });
         let kubo = self.runtime.block_on(sources.kubo.daemon.address())?;
         let mut rounds = Vec::new();

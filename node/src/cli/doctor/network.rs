@@ -9,8 +9,8 @@ use reqwest::Method;
 use super::super::Context;
 use super::super::client::Client;
 use super::Finding;
-use crate::api::{NodeView, ReachView};
-use crate::config::{Config, Switch};
+use crate::api::{NodeView, ProvidingView, ReachView};
+use crate::config::{Config, Provide, Switch};
 
 /// What names are looked up by.
 const RESOLVER: &str = "/etc/resolv.conf";
@@ -23,6 +23,7 @@ pub(super) async fn look(context: &Context, config: &Config) -> Vec<Finding> {
             findings.push(finding);
             findings.push(listeners(&node));
             findings.extend(reach(config, &node.reach));
+            findings.extend(providing(config, node.providing));
         }
         Err(stopped) => {
             findings.push(stopped);
@@ -130,6 +131,29 @@ fn reachability(config: &Config, reach: &ReachView) -> Finding {
             "not known yet: connected peers are asked to dial back from their public addresses, \
              which takes some minutes and three or more of them",
         ),
+    }
+}
+
+/// Whether the DHT knows what is open here; nothing to say while nothing is.
+fn providing(config: &Config, providing: ProvidingView) -> Option<Finding> {
+    let what = "provider records";
+    let ProvidingView { wanted, provided } = providing;
+    match (wanted, provided) {
+        (0, _) if config.network.provide == Provide::None => {
+            Some(Finding::note(what, "none: network.provide is none"))
+        }
+        (0, _) => None,
+        (wanted, provided) if provided >= wanted => {
+            let detail = format!("the DHT knows of all {wanted} CIDs that are open here");
+            Some(Finding::fine(what, detail))
+        }
+        _ => Some(Finding::note(
+            what,
+            format!(
+                "the DHT was told of {provided} of {wanted} CIDs so far: this needs a connected \
+                 peer that serves the DHT, and takes seconds for each"
+            ),
+        )),
     }
 }
 
@@ -315,6 +339,18 @@ mod tests {
             ..view()
         };
         assert_eq!(states(&config, &working), [Fine; 4]);
+    }
+
+    #[test]
+    fn what_the_dht_was_not_told_of_is_noted() {
+        let state = |wanted, provided| {
+            let config = Config::default();
+            let found = providing(&config, ProvidingView { wanted, provided });
+            found.map(|found| found.state)
+        };
+        assert_eq!(state(0, 0), None);
+        assert_eq!(state(3, 1), Some(State::Note));
+        assert_eq!(state(3, 3), Some(State::Fine));
     }
 
     #[test]
