@@ -14,19 +14,25 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
-use crate::link::{Handler, Link};
+use crate::link::{Buffers, Handler, Link};
 
 /// Gives each connection its handler. It sees none of the messages: handlers talk to the worker
 /// directly.
 pub struct Behaviour {
     links: PollSender<Link>,
+    buffers: Buffers,
 }
 
 impl Behaviour {
     pub(crate) fn new(links: mpsc::Sender<Link>) -> Self {
         Self {
             links: PollSender::new(links),
+            buffers: Buffers::default(),
         }
+    }
+
+    fn handler(&self, peer: PeerId) -> Handler {
+        Handler::new(peer, self.links.clone(), self.buffers.clone())
     }
 }
 
@@ -41,7 +47,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::new(peer, self.links.clone()))
+        Ok(self.handler(peer))
     }
 
     fn handle_established_outbound_connection(
@@ -52,7 +58,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::new(peer, self.links.clone()))
+        Ok(self.handler(peer))
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}

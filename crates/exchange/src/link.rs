@@ -7,6 +7,7 @@
 //! A link *ends* when the peer turns out not to speak Bitswap, or takes nothing for too long; it
 //! begins again when the peer opens a stream.
 
+mod buffers;
 mod handler;
 mod inbound;
 mod outbound;
@@ -21,10 +22,11 @@ use libp2p::PeerId;
 use tokio::sync::mpsc;
 
 use crate::message::Message;
+pub(crate) use buffers::Buffers;
 pub(crate) use handler::Handler;
 
-/// Messages of one connection that wait for the worker. Two, so that one can be read while the
-/// other is looked at; each has 4 MiB at most.
+/// Batches of messages of one connection that wait for the worker. Two, so that one can be read
+/// while the other is looked at; each has little more than the 4 MiB of the largest message.
 const UNREAD: usize = 2;
 /// Messages that wait for the connection: one, beside the one being written.
 const UNWRITTEN: usize = 1;
@@ -36,7 +38,7 @@ pub(crate) const NEW_LINKS: usize = 64;
 pub(crate) struct Link {
     pub(crate) peer: PeerId,
     pub(crate) outgoing: mpsc::Sender<Outgoing>,
-    pub(crate) incoming: mpsc::Receiver<Incoming>,
+    pub(crate) incoming: mpsc::Receiver<Vec<Incoming>>,
     pub(crate) traffic: Arc<Traffic>,
 }
 

@@ -143,6 +143,21 @@ impl Session {
         if let Some(here) = self.stored(cid).await? {
             return Ok(here);
         }
+        self.get_missing(cid, order, patience).await
+    }
+
+    /// As [`Self::get`], for who has held a block under [`Self::guard`] and looked for it himself:
+    /// it is not looked for in the store again.
+    ///
+    /// # Errors
+    ///
+    /// [`WantError`]; other blocks of the session are not affected.
+    pub async fn get_missing(
+        &self,
+        cid: &Cid,
+        order: u64,
+        patience: Duration,
+    ) -> Result<Bytes, WantError> {
         if !is_checkable(cid) {
             let (cid, code) = (*cid, cid.hash().code());
             let source = Arc::new(PutError::UnknownHash { cid, code });

@@ -84,7 +84,7 @@ enum Wake {
     Written(Vec<Written>),
     LookedUp(LookedUp),
     Linked(Link),
-    Event(LinkId, Option<Incoming>),
+    Event(LinkId, Option<Vec<Incoming>>),
     Room(LinkId, Option<OwnedPermit<Outgoing>>),
     Command(Command),
     Notice(Notice),

@@ -9,12 +9,12 @@
 mod order;
 mod scope;
 mod walk;
+mod work;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use cid::Cid;
 use cidcast_exchange::{Class, WantError};
 use cidcast_store::{GetError, InFlight, PinScope, Store};
@@ -24,10 +24,10 @@ use tokio::sync::watch;
 
 use crate::sources::Fed;
 use crate::throttle::Throttle;
-use crate::unixfs::RAW;
 pub use scope::Scope;
+use walk::Walk;
 pub use walk::{FetchOrder, WalkError};
-use walk::{Step, Walk};
+use work::{Done, Getting, Work};
 
 /// How to fetch.
 #[derive(Debug, Clone, Copy)]
@@ -111,13 +111,6 @@ impl Fetched {
     }
 }
 
-/// How a block was got.
-enum Got {
-    /// A leaf that is in the store.
-    Leaf,
-    Block(Bytes),
-}
-
 impl Fetch {
     pub(crate) fn new(
         fed: Fed,
@@ -171,34 +164,36 @@ impl Fetch {
     /// [`FetchError`] at the first block that cannot be had. Calling this again goes on.
     pub async fn finish(&mut self) -> Result<Fetched, FetchError> {
         self.walk.recall();
+        let getting = Getting {
+            fed: &self.fed,
+            store: &self.store,
+            patience: self.patience,
+            throttle: self.throttle.as_ref(),
+            kept: self.kept.as_deref(),
+        };
         let mut running = FuturesUnordered::new();
+        // Steps that were begun and are not done.
+        let mut open = 0;
         loop {
-            while running.len() < self.width {
-                match self.walk.next() {
-                    Some(step) => {
-                        if let Some(kept) = &self.kept {
-                            kept.hold(&step.cid);
-                        }
-                        let getting = Getting {
-                            fed: &self.fed,
-                            store: &self.store,
-                            patience: self.patience,
-                            throttle: self.throttle.as_ref(),
-                        };
-                        running.push(async move {
-                            let got = getting.get(&step).await;
-                            (step, got)
-                        });
-                    }
-                    None => break,
-                }
+            // Several at a time, so that several can be looked for at a time.
+            if self.width - open >= (self.width / 4).max(1) {
+                let work = getting.next(&mut self.walk, self.width - open);
+                open += work.iter().map(Work::steps).sum::<usize>();
+                running.extend(work.into_iter().map(|work| getting.run(work)));
             }
-            let Some((step, got)) = running.next().await else {
+            let Some(done) = running.next().await else {
                 break;
             };
-            match got? {
-                Got::Leaf => self.walk.finish_leaf(&step),
-                Got::Block(block) => self.walk.finish(&step, &block)?,
+            match done? {
+                Done::Looked { leaves, rest } => {
+                    open -= leaves.len();
+                    leaves.iter().for_each(|step| self.walk.finish_leaf(step));
+                    running.extend(rest.into_iter().map(|work| getting.run(work)));
+                }
+                Done::Got(step, block) => {
+                    open -= 1;
+                    self.walk.finish(&step, &block)?;
+                }
             }
             self.progress.send_replace(progress(&self.fed, &self.walk));
         }
@@ -221,47 +216,6 @@ fn progress(fed: &Fed, walk: &Walk) -> FetchProgress {
         bytes: received.bytes,
         blocks_known: walk.known(),
         peers: received.from.len(),
-    }
-}
-
-/// What every block of a fetch is got with.
-struct Getting<'a> {
-    fed: &'a Fed,
-    store: &'a Store,
-    patience: Duration,
-    throttle: Option<&'a Throttle>,
-}
-
-impl Getting<'_> {
-    async fn get(self, step: &Step) -> Result<Got, FetchError> {
-        let session = self.fed.session();
-        // Held before it is looked for.
-        session.guard().hold(&step.cid);
-        let is_leaf = step.cid.codec() == RAW;
-        // Whether a block is there is known without reading it. What is, is not throttled.
-        let is_here = (is_leaf || self.throttle.is_some()) && self.is_here(step).await?;
-        if is_here && is_leaf {
-            return Ok(Got::Leaf);
-        }
-        let share = match self.throttle {
-            Some(throttle) if !is_here => Some(throttle.share().await),
-            _ => None,
-        };
-        let block = session.get(&step.cid, step.order, self.patience).await?;
-        if let Some(share) = share {
-            share.came(block.len());
-        }
-        Ok(Got::Block(block))
-    }
-
-    async fn is_here(&self, step: &Step) -> Result<bool, FetchError> {
-        let (store, cid) = (self.store.clone(), step.cid);
-        let looked = tokio::task::spawn_blocking(move || store.size(&cid)).await;
-        match looked.map_err(|_| WantError::Stopping)? {
-            Ok(_) => Ok(true),
-            Err(GetError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

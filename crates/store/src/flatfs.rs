@@ -4,6 +4,7 @@
 //! Knows nothing of pins. File names are resolved from one open directory, so each operation is
 //! as few system calls as it can be.
 
+mod direct;
 mod layout;
 
 use std::fs::File;
@@ -21,6 +22,7 @@ use rustix::io::Errno;
 use crate::crash;
 use crate::error::BlockFolderError;
 use crate::key::BlockKey;
+use direct::Direct;
 
 const TEMP: &str = ".temp";
 /// Kubo writes blocks of any size with a flag; larger files than this are not blocks.
@@ -33,6 +35,7 @@ pub(crate) struct BlockFolder {
     /// Kept open: names are resolved from it, and `syncfs` reports errors since it was opened.
     dir: OwnedFd,
     next_temp: AtomicU64,
+    direct: Direct,
     /// Whether a block may have been written since the last sync.
     dirty: AtomicBool,
     /// One sync at a time; who waits finds nothing left to do.
@@ -102,8 +105,11 @@ impl BlockFolder {
         let fd = rustix::fs::openat(&self.dir, temp, flags, Mode::RUSR | Mode::WUSR)?;
         crash::point();
         let mut file = File::from(fd);
-        io::Write::write_all(&mut file, data)?;
-        start_writeback(&file, data.len());
+        let done = self.direct.write(&file, data)?;
+        crash::point();
+        let rest = data.get(done..).unwrap_or_default();
+        io::Write::write_all(&mut file, rest)?;
+        start_writeback(&file, rest.len());
         Ok(())
     }
 

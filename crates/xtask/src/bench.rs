@@ -4,11 +4,12 @@
 //! machine does slows both. What comes out is the median of the rounds' ratios and whether it
 //! meets its bar: a time alone says more about the machine than about the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
+use tempfile::TempDir;
 
 use crate::install::{self, FFMPEG};
 use crate::program::Program;
@@ -120,8 +121,41 @@ fn build(profile: &str) -> Result<PathBuf> {
 
 /// A folder for one measurement: on the disk of the build, because the system's temporary folder
 /// may be memory. Removed when dropped.
-fn scratch() -> Result<tempfile::TempDir> {
+fn scratch() -> Result<TempDir> {
     tempfile::tempdir_in(clip::folder()?).context("no room for a temporary folder")
+}
+
+/// The folders of a benchmark that makes many small files. They are removed together at its end:
+/// ext4 without a journal gives a new file no inode that was freed in the last minutes, and looks at
+/// each of those nearby (`recently_deleted` in fs/ext4/ialloc.c). With the files of the round before
+/// deleted, creating 1,600 took 4 s instead of 0.1 s.
+struct Scratch(TempDir);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let root = scratch()?;
+        spread(root.path());
+        Ok(Self(root))
+    }
+
+    /// A new folder.
+    fn folder(&self) -> Result<PathBuf> {
+        let folder = tempfile::tempdir_in(&self.0).context("no room for a temporary folder")?;
+        Ok(folder.keep())
+    }
+}
+
+/// Asks ext4 to put each folder in this one at a place of its own on the disk, away from what others
+/// have deleted. Other file systems do not know the flag.
+fn spread(folder: &Path) {
+    #[cfg(target_os = "linux")]
+    if let Ok(folder) = std::fs::File::open(folder) {
+        use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+        let _ = ioctl_getflags(&folder)
+            .and_then(|flags| ioctl_setflags(&folder, flags | IFlags::TOPDIR));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = folder;
 }
 
 /// How long `work` takes, begun with nothing left to write to the disk.

@@ -18,6 +18,7 @@ use libp2p::swarm::{
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
+use super::buffers::Buffers;
 use super::inbound::{Inbound, Read};
 use super::outbound::{Need, Outbound};
 use super::upgrade::Bitswap;
@@ -26,8 +27,13 @@ use crate::message::Message;
 
 /// How often deadlines are looked at: a fraction of the shortest.
 const ROUND: Duration = Duration::from_secs(5);
-/// Messages taken from the streams in one go before others get their turn.
-const BURST: usize = 32;
+/// Messages that the worker gets together, if as many are there: Kubo sends small blocks one by
+/// one, and waking the worker costs more than reading them.
+const BATCH: usize = 32;
+/// Bytes after which it gets what there is.
+const BATCH_BYTES: usize = 256 << 10;
+/// Batches taken from the streams in one go before others get their turn.
+const BURST: usize = 4;
 
 type Event = ConnectionHandlerEvent<Bitswap, (), Infallible>;
 
@@ -52,18 +58,18 @@ enum State {
 
 /// The handler's ends of the channels.
 struct Ends {
-    incoming: PollSender<Incoming>,
+    incoming: PollSender<Vec<Incoming>>,
     outgoing: mpsc::Receiver<Outgoing>,
     traffic: Arc<Traffic>,
 }
 
 impl Handler {
-    pub(crate) fn new(peer: PeerId, links: PollSender<Link>) -> Self {
+    pub(crate) fn new(peer: PeerId, links: PollSender<Link>, buffers: Buffers) -> Self {
         Self {
             peer,
             links,
             state: begin(peer),
-            inbound: Inbound::default(),
+            inbound: Inbound::new(buffers),
             outbound: Outbound::default(),
             timer: None,
         }
@@ -137,15 +143,11 @@ impl Handler {
                 Poll::Ready(Err(_)) => return self.end(),
                 Poll::Pending => return self.inbound.excuse(Instant::now()),
             }
-            let Poll::Ready(read) = self.inbound.poll(cx, &ends.traffic) else {
+            let batch = read_batch(&mut self.inbound, cx, &ends.traffic);
+            if batch.is_empty() {
                 return;
-            };
-            let message = match read {
-                Read::Frame(frame) => Message::decode(&frame).ok(),
-                Read::Oversized => None,
-            };
-            let incoming = message.map_or(Incoming::Malformed, Incoming::Message);
-            if ends.incoming.send_item(incoming).is_err() {
+            }
+            if ends.incoming.send_item(batch).is_err() {
                 return self.end();
             }
         }
@@ -182,6 +184,25 @@ impl Handler {
             self.outbound.failed();
         }
     }
+}
+
+/// What is there to be read, up to a batch of it.
+fn read_batch(inbound: &mut Inbound, cx: &mut Context<'_>, traffic: &Traffic) -> Vec<Incoming> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while batch.len() < BATCH
+        && bytes < BATCH_BYTES
+        && let Poll::Ready(read) = inbound.poll(cx, traffic)
+    {
+        let message = match read {
+            Read::Frame(frame) => {
+                bytes += frame.len();
+                Message::decode(&frame).ok()
+            }
+            Read::Oversized => None,
+        };
+        batch.push(message.map_or(Incoming::Malformed, Incoming::Message));
+    }
+    batch
 }
 
 fn begin(peer: PeerId) -> State {

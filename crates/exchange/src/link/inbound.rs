@@ -1,18 +1,20 @@
 //! The streams that a peer opened.
 //!
-//! Memory: a stream's buffer grows with what has really arrived, not with what its length claims;
-//! all buffers of a connection together are bounded. Beyond that only the oldest unfinished frame
-//! is read on, so that there is always one that gets finished, and short ones.
+//! Memory: a stream's buffer grows with what has really arrived, not with what its length claims,
+//! unless there is one left from before; all buffers of a connection together are bounded. Beyond
+//! that only the oldest unfinished frame is read on, so that there is always one that gets finished,
+//! and short ones.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::AsyncRead;
 use libp2p::swarm::Stream;
 
 use super::Traffic;
+use super::buffers::Buffers;
 use crate::message::{Length, MAX_FRAME, length};
 
 /// Open streams of one connection. Kubo has a few at a time, one for each message that is on its
@@ -29,9 +31,9 @@ const FIRST_READ: usize = 4 << 10;
 const NEXT_READ: usize = 64 << 10;
 
 /// All inbound streams of a connection, the oldest first.
-#[derive(Default)]
 pub(super) struct Inbound {
     streams: Vec<Reader>,
+    buffers: Buffers,
 }
 
 /// What was read.
@@ -43,6 +45,13 @@ pub(super) enum Read {
 }
 
 impl Inbound {
+    pub(super) fn new(buffers: Buffers) -> Self {
+        Self {
+            streams: Vec::new(),
+            buffers,
+        }
+    }
+
     pub(super) fn add(&mut self, mut stream: Stream, now: Instant) {
         // Whether the connection is kept depends on what is wanted, not on what is open.
         stream.ignore_for_keep_alive();
@@ -58,7 +67,7 @@ impl Inbound {
 
     /// The next frame of any stream.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, traffic: &Traffic) -> Poll<Read> {
-        let mut buffered: usize = self.streams.iter().map(|reader| reader.buffer.len()).sum();
+        let mut buffered: usize = self.streams.iter().map(Reader::grown).sum();
         let mut oldest = true;
         let mut at = 0;
         while let Some(reader) = self.streams.get_mut(at) {
@@ -69,9 +78,9 @@ impl Inbound {
                 FIRST_READ
             };
             oldest &= !is_partial;
-            let before = reader.buffer.len();
-            let polled = reader.poll(cx, traffic, room);
-            buffered = (buffered + reader.buffer.len()).saturating_sub(before);
+            let before = reader.grown();
+            let polled = reader.poll(cx, traffic, room, &self.buffers);
+            buffered = (buffered + reader.grown()).saturating_sub(before);
             match polled {
                 Poll::Pending => at += 1,
                 Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Read::Frame(frame)),
@@ -116,9 +125,11 @@ struct Oversized;
 /// One stream, and the frame that is being read from it.
 struct Reader {
     stream: Stream,
-    /// As long as the next read may reach; filled up to `filled`.
-    buffer: BytesMut,
+    /// Filled up to `filled`.
+    buffer: Vec<u8>,
     filled: usize,
+    /// Whether the buffer was used before: how many there are of those is bounded elsewhere.
+    is_reused: bool,
     active: Instant,
 }
 
@@ -126,8 +137,9 @@ impl Reader {
     fn new(stream: Stream, now: Instant) -> Self {
         Self {
             stream,
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
             filled: 0,
+            is_reused: false,
             active: now,
         }
     }
@@ -136,12 +148,22 @@ impl Reader {
         self.filled > 0
     }
 
+    /// Bytes that were allocated for this frame.
+    fn grown(&self) -> usize {
+        if self.is_reused {
+            self.filled
+        } else {
+            self.buffer.len()
+        }
+    }
+
     /// The next frame; `None` at the stream's end. Nothing is read beyond `room` bytes.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         traffic: &Traffic,
         room: usize,
+        buffers: &Buffers,
     ) -> Poll<Option<Result<Bytes, Oversized>>> {
         loop {
             let whole = match length(self.filled(), MAX_FRAME) {
@@ -152,22 +174,26 @@ impl Reader {
             if let Some((header, end)) = whole
                 && self.filled >= end
             {
-                let mut frame = self.buffer.split_to(end).freeze();
-                self.filled -= end;
-                let _ = frame.split_to(header);
+                let frame = self.take_frame(header, end, buffers);
                 return Poll::Ready(Some(Ok(frame)));
             }
             if self.filled >= room {
                 return Poll::Pending; // looked at again when another frame is done
             }
-            self.make_room(whole.map_or(room, |(_, end)| end.min(room)));
+            let end = whole.map_or(room, |(_, end)| end.min(room));
+            self.make_room(end, buffers);
             let Some(space) = self.buffer.get_mut(self.filled..) else {
+                return Poll::Ready(None);
+            };
+            // A known frame is read to its end and no further: the next gets a buffer of its own.
+            let most = space.len().min(end - self.filled);
+            let Some(space) = space.get_mut(..most) else {
                 return Poll::Ready(None);
             };
             match Pin::new(&mut self.stream).poll_read(cx, space) {
                 Poll::Pending => {
                     if self.filled == 0 {
-                        self.buffer = BytesMut::new(); // an idle stream holds nothing
+                        self.buffer = Vec::new(); // an idle stream holds nothing
                     }
                     return Poll::Pending;
                 }
@@ -185,9 +211,29 @@ impl Reader {
         self.buffer.get(..self.filled).unwrap_or_default()
     }
 
+    /// The frame that is there, which begins after its header.
+    fn take_frame(&mut self, header: usize, end: usize, buffers: &Buffers) -> Bytes {
+        // What came with it belongs to the next one.
+        let next = self.buffer.get(end..self.filled).unwrap_or_default();
+        let next = next.to_vec();
+        self.filled = next.len();
+        self.is_reused = false;
+        let buffer = std::mem::replace(&mut self.buffer, next);
+        buffers.share(buffer, header..end)
+    }
+
     /// Makes room for the next read, up to `end` bytes altogether.
-    fn make_room(&mut self, end: usize) {
+    fn make_room(&mut self, end: usize, buffers: &Buffers) {
         if self.buffer.len() > self.filled {
+            return;
+        }
+        if self.filled > 0
+            && let Some(mut large) = buffers.take(end)
+            && let Some(start) = large.get_mut(..self.filled)
+        {
+            start.copy_from_slice(self.filled());
+            self.buffer = large;
+            self.is_reused = true;
             return;
         }
         let step = if self.filled == 0 {
@@ -195,6 +241,7 @@ impl Reader {
         } else {
             self.filled.max(NEXT_READ)
         };
-        self.buffer.resize(end.min(self.filled + step), 0);
+        let length = Buffers::length(end).min(self.filled + step);
+        self.buffer.resize(length, 0);
     }
 }

@@ -64,11 +64,11 @@ impl PeerLinks {
 /// What a link brings, then once that it has ended.
 pub(super) struct Events {
     id: LinkId,
-    incoming: Option<mpsc::Receiver<Incoming>>,
+    incoming: Option<mpsc::Receiver<Vec<Incoming>>>,
 }
 
 impl Stream for Events {
-    type Item = (LinkId, Option<Incoming>);
+    type Item = (LinkId, Option<Vec<Incoming>>);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(incoming) = &mut self.incoming else {
@@ -108,17 +108,21 @@ impl Worker {
     }
 
     /// A link brought something, or ended.
-    pub(super) fn heard(&mut self, id: LinkId, event: Option<Incoming>, now: Instant) {
+    pub(super) fn heard(&mut self, id: LinkId, event: Option<Vec<Incoming>>, now: Instant) {
         let Some(&peer) = self.links.get(&id) else {
             return;
         };
-        match event {
-            Some(Incoming::Message(message)) => self.message(peer, message, now),
-            Some(Incoming::Malformed) => {
-                self.metrics.malformed.inc();
-                self.client.distrust(peer, now);
+        let Some(batch) = event else {
+            return self.unlinked(id, peer, now);
+        };
+        for incoming in batch {
+            match incoming {
+                Incoming::Message(message) => self.message(peer, message, now),
+                Incoming::Malformed => {
+                    self.metrics.malformed.inc();
+                    self.client.distrust(peer, now);
+                }
             }
-            None => self.unlinked(id, peer, now),
         }
     }
 

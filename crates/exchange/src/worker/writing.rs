@@ -80,7 +80,7 @@ impl Worker {
     }
 
     pub(super) fn start_writers(&mut self) {
-        while self.writers.len() < self.settings.writers && !self.unwritten.is_empty() {
+        while self.may_start_writer() {
             let (mut load, mut bytes) = (Vec::new(), 0);
             while bytes < LOAD_BYTES
                 && load.len() < LOAD_BLOCKS
@@ -93,6 +93,18 @@ impl Worker {
             let write = move || load.into_iter().map(|p| p.write(&store, &wanted)).collect();
             self.writers.push(tokio::task::spawn_blocking(write));
         }
+    }
+
+    /// One thread is started for whatever there is, another only for a whole load: small blocks
+    /// that come one by one wait for the first to end, and are then written together.
+    fn may_start_writer(&self) -> bool {
+        if self.writers.is_empty() {
+            return !self.unwritten.is_empty();
+        }
+        let load = self.unwritten.iter().take(LOAD_BLOCKS);
+        let is_load = self.unwritten.len() >= LOAD_BLOCKS
+            || load.map(Parcel::bytes).sum::<usize>() >= LOAD_BYTES;
+        is_load && self.writers.len() < self.settings.writers
     }
 
     /// A thread is done.

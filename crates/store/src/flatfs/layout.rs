@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::direct::Direct;
 use super::{BlockFolder, TEMP, failed};
 use crate::crash;
 use crate::error::{BlockFolderError, OpenError};
@@ -32,6 +33,7 @@ impl BlockFolder {
             path: path.to_owned(),
             dir,
             next_temp: AtomicU64::new(0),
+            direct: Direct::new(),
             // A process before this one may have been killed before it synced.
             dirty: AtomicBool::new(true),
             syncing: Mutex::new(()),

@@ -7,6 +7,8 @@ use std::fmt;
 pub(super) enum Bar {
     AtMost(f64),
     AtLeast(f64),
+    /// Only to be known.
+    None,
 }
 
 /// The ratios of all rounds beside their bar.
@@ -27,6 +29,7 @@ impl Measured {
         match self.bar {
             Bar::AtMost(limit) => median <= limit,
             Bar::AtLeast(limit) => median >= limit,
+            Bar::None => true,
         }
     }
 
@@ -53,19 +56,21 @@ impl fmt::Display for Measured {
         let sorted = self.sorted();
         let lowest = sorted.first().copied().unwrap_or(f64::NAN);
         let highest = sorted.last().copied().unwrap_or(f64::NAN);
-        let (sign, limit) = match self.bar {
-            Bar::AtMost(limit) => ("≤", limit),
-            Bar::AtLeast(limit) => ("≥", limit),
-        };
         write!(
             f,
-            "{:<32} {:>6.3} × {} ({lowest:.3} to {highest:.3} in {}), bar {sign} {limit}: {}",
+            "{:<32} {:>6.3} × {} ({lowest:.3} to {highest:.3} in {})",
             self.what,
             self.median(),
             self.beside,
             sorted.len(),
-            if self.passes() { "pass" } else { "MISSED" }
-        )
+        )?;
+        let (sign, limit) = match self.bar {
+            Bar::AtMost(limit) => ("≤", limit),
+            Bar::AtLeast(limit) => ("≥", limit),
+            Bar::None => return Ok(()),
+        };
+        let verdict = if self.passes() { "pass" } else { "MISSED" };
+        write!(f, ", bar {sign} {limit}: {verdict}")
     }
 }
 

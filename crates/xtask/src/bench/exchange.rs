@@ -1,9 +1,14 @@
 //! Moving a file between two nodes, beside Kubo doing the same.
 //!
 //! Four pairs move the same blocks: node to node, from Kubo, to Kubo, and Kubo to Kubo, which the
-//! others are compared with. Every receiver is new in every round, has everything on its disk and
-//! pinned at the end, and nothing counts before the two are connected.
+//! others are compared with. Every receiver is new in every round and has everything pinned at the
+//! end, and nothing counts before the two are connected.
+//!
+//! A node's pin syncs; Kubo's leaves the blocks to the system (`sync: false` in its default
+//! configuration). So each ratio comes twice: of Kubo as it comes, which is what the bars are for,
+//! and of Kubo with the file system synced within its time.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
@@ -11,11 +16,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use cidcast_testkit::{Kubo, KuboDaemon, Line, SlowLine, command};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::bar::{Bar, Measured};
-use super::{Options, clip, scratch};
+use super::{Options, Scratch, clip};
 use crate::program::Program;
 use crate::test::peers;
 
@@ -23,7 +27,7 @@ use crate::test::peers;
 struct Case {
     /// Bytes of a block.
     block: u64,
-    /// One part of so many of the megabytes is moved: Kubo needs half a minute for 200 MB of the
+    /// One part of so many of the megabytes is moved: Kubo needs ten seconds for 200 MB of the
     /// smallest blocks.
     part: u64,
     bar: f64,
@@ -56,7 +60,7 @@ const CASES: [Case; 4] = [
     },
     Case {
         block: 16 << 10,
-        part: 8,
+        part: 2,
         bar: 5.0,
         round_trip: Duration::ZERO,
         what: [
@@ -90,6 +94,7 @@ pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
         runtime: Runtime::new()?,
         transfer: built.join("examples/transfer"),
         ipfs,
+        scratch: Scratch::new()?,
     };
     let mut measured = Vec::new();
     for case in &CASES {
@@ -98,31 +103,114 @@ pub(super) fn run(options: &Options, built: &Path) -> Result<Vec<Measured>> {
             case.block >> 10,
             case.round_trip
         );
-        let of = bench.case(options, case)?;
-        measured.extend(
-            case.what
-                .into_iter()
-                .zip(of)
-                .map(|(what, ratios)| Measured {
+        let rounds = bench.case(options, case)?;
+        let beside = [
+            (Kept::AsItComes, "Kubo to Kubo", Bar::AtLeast(case.bar)),
+            (Kept::Synced, "Kubo to Kubo, synced", Bar::None),
+        ];
+        for (kept, beside, bar) in beside {
+            for (pair, what) in PAIRS.into_iter().zip(case.what) {
+                let ratio = |round: &Round| round.ratio(pair, kept);
+                measured.push(Measured {
                     what,
-                    beside: "Kubo to Kubo",
-                    bar: Bar::AtLeast(case.bar),
-                    ratios,
-                }),
-        );
+                    beside,
+                    bar,
+                    ratios: rounds.iter().map(ratio).collect(),
+                });
+            }
+        }
     }
     Ok(measured)
+}
+
+/// Who gives to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pair {
+    NodeToNode,
+    FromKubo,
+    ToKubo,
+    KuboToKubo,
+}
+
+/// Those with a bar.
+const PAIRS: [Pair; 3] = [Pair::NodeToNode, Pair::FromKubo, Pair::ToKubo];
+const ALL_PAIRS: [Pair; 4] = [
+    Pair::NodeToNode,
+    Pair::FromKubo,
+    Pair::ToKubo,
+    Pair::KuboToKubo,
+];
+
+/// What counts as having the blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Whatever the receiver's pin promises.
+    AsItComes,
+    /// Every block is on the disk.
+    Synced,
+}
+
+/// Seconds of one transfer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Took {
+    pinned: f64,
+    synced: f64,
+}
+
+impl Took {
+    fn seconds(self, kept: Kept) -> f64 {
+        match kept {
+            Kept::AsItComes => self.pinned,
+            Kept::Synced => self.synced,
+        }
+    }
+}
+
+/// One transfer of each pair.
+#[derive(Debug, Default)]
+struct Round([Took; 4]);
+
+impl Round {
+    fn took(&self, pair: Pair) -> Took {
+        let [node, from, to, kubo] = self.0;
+        match pair {
+            Pair::NodeToNode => node,
+            Pair::FromKubo => from,
+            Pair::ToKubo => to,
+            Pair::KuboToKubo => kubo,
+        }
+    }
+
+    /// How much faster a pair was than Kubo to Kubo.
+    fn ratio(&self, pair: Pair, kept: Kept) -> f64 {
+        self.took(Pair::KuboToKubo).seconds(kept) / self.took(pair).seconds(kept)
+    }
+
+    fn line(&self, bytes: u64) -> String {
+        let speed = |pair, kept| bytes as f64 / 1e6 / self.took(pair).seconds(kept);
+        let pinned = |pair| speed(pair, Kept::AsItComes);
+        format!(
+            "node to node {:.0}, from Kubo {:.0}, to Kubo {:.0} beside {:.0} MB/s of Kubo to Kubo; \
+             synced: to Kubo {:.0}, Kubo to Kubo {:.0}",
+            pinned(Pair::NodeToNode),
+            pinned(Pair::FromKubo),
+            pinned(Pair::ToKubo),
+            pinned(Pair::KuboToKubo),
+            speed(Pair::ToKubo, Kept::Synced),
+            speed(Pair::KuboToKubo, Kept::Synced),
+        )
+    }
 }
 
 struct Bench {
     runtime: Runtime,
     transfer: PathBuf,
     ipfs: PathBuf,
+    scratch: Scratch,
 }
 
 /// A file of random bytes that a Kubo has and can be asked for, and a node of ours too.
 struct Sources {
-    _folder: TempDir,
     kubo: Running,
     node: Serving,
     root: String,
@@ -136,8 +224,7 @@ struct Running {
 }
 
 impl Bench {
-    /// The three ratios of each round.
-    fn case(&self, options: &Options, case: &Case) -> Result<[Vec<f64>; 3]> {
+    fn case(&self, options: &Options, case: &Case) -> Result<Vec<Round>> {
         let bytes = options.megabytes * 1_000_000 / case.part;
         let sources = self.sources(case.block, bytes)?;
         let line = (case.round_trip > Duration::ZERO).then_some(Line {
@@ -146,41 +233,38 @@ impl Bench {
             bytes_per_second: None,
         });
         let kubo = self.runtime.block_on(sources.kubo.daemon.address())?;
-        let mut ratios = [Vec::new(), Vec::new(), Vec::new()];
-        for round in 0..options.rounds {
-            let mut speeds = [0.0; 4];
+        let mut rounds = Vec::new();
+        for n in 0..options.rounds {
+            let mut round = Round::default();
             // Who goes first changes from round to round.
-            for turn in 0..speeds.len() {
-                let pair = (turn + usize::try_from(round)?) % speeds.len();
-                let seconds = match pair {
-                    0 => self.to_node(&sources.node.address, &sources, line)?,
-                    1 => self.to_node(&kubo, &sources, line)?,
-                    2 => self.to_kubo(&sources.node.address, &sources, line)?,
-                    _ => self.to_kubo(&kubo, &sources, line)?,
+            let turns = ALL_PAIRS.into_iter().zip(0_usize..).cycle();
+            for (pair, at) in turns.skip(usize::try_from(n)? % 4).take(4) {
+                let took = match pair {
+                    Pair::NodeToNode => self.to_node(&sources.node.address, &sources, line)?,
+                    Pair::FromKubo => self.to_node(&kubo, &sources, line)?,
+                    Pair::ToKubo => self.to_kubo(&sources.node.address, &sources, line)?,
+                    Pair::KuboToKubo => self.to_kubo(&kubo, &sources, line)?,
                 };
-                if let Some(speed) = speeds.get_mut(pair) {
-                    *speed = megabytes_per_second(sources.bytes, seconds);
+                if let Some(place) = round.0.get_mut(at) {
+                    *place = took;
                 }
             }
-            let [node, from, to, kubo] = speeds;
             println!(
-                "round {} of {}: node to node {node:.0}, from Kubo {from:.0}, to Kubo {to:.0} beside \
-                 {kubo:.0} MB/s of Kubo to Kubo",
-                round + 1,
-                options.rounds
+                "round {} of {}: {}",
+                n + 1,
+                options.rounds,
+                round.line(bytes)
             );
-            for (ratios, speed) in ratios.iter_mut().zip([node, from, to]) {
-                ratios.push(speed / kubo);
-            }
+            rounds.push(round);
         }
-        Ok(ratios)
+        Ok(rounds)
     }
 
     fn sources(&self, block: u64, bytes: u64) -> Result<Sources> {
-        let folder = scratch()?;
-        let file = folder.path().join("random.bin");
+        let folder = self.scratch.folder()?;
+        let file = folder.join("random.bin");
         clip::random(&file, bytes)?;
-        let (repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
+        let (repo, daemon) = self.kubo(&folder.join("kubo"))?;
         let file = file.to_string_lossy();
         let chunker = format!("--chunker=size-{block}");
         let added = repo.run(&[
@@ -192,12 +276,11 @@ impl Bench {
             &file,
         ])?;
         let root = added.trim().to_owned();
-        let car = folder.path().join("random.car");
+        let car = folder.join("random.car");
         repo.export(&root, &car)?;
-        let node = Serving::start(&self.transfer, &folder.path().join("node"), &car)?;
+        let node = Serving::start(&self.transfer, &folder.join("node"), &car)?;
         ensure!(node.root == root, "the CAR file's root is {}", node.root);
         Ok(Sources {
-            _folder: folder,
             kubo: Running {
                 _repo: repo,
                 daemon,
@@ -214,38 +297,45 @@ impl Bench {
         Ok((kubo, daemon))
     }
 
-    /// Seconds until a new node of ours has everything.
-    fn to_node(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<f64> {
-        let folder = scratch()?;
+    /// How long until a new node of ours has everything pinned, and with that synced.
+    fn to_node(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<Took> {
+        let folder = self.scratch.folder()?;
         let (_line, from) = self.through(from, line)?;
         rustix::fs::sync();
         let said = Program::new(&self.transfer)
             .arg("fetch")
-            .arg(folder.path().join("store"))
+            .arg(folder.join("store"))
             .args([from.as_str(), &sources.root])
             .output()?;
         let words: Vec<&str> = said.split_whitespace().collect();
-        let [seconds, bytes, gap] = words.as_slice() else {
+        let [seconds, _, bytes, gap] = words.as_slice() else {
             bail!("transfer said {said:?}");
         };
         let bytes: u64 = bytes.parse()?;
         ensure!(bytes >= sources.bytes, "only {bytes} bytes arrived");
         let gap = Duration::from_millis(gap.parse()?);
         ensure!(gap < STALL, "nothing arrived for {gap:?}");
-        Ok(seconds.parse()?)
+        let seconds = seconds.parse()?;
+        Ok(Took {
+            pinned: seconds,
+            synced: seconds,
+        })
     }
 
-    /// Seconds until a new Kubo has everything pinned.
-    fn to_kubo(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<f64> {
-        let folder = scratch()?;
+    /// How long until a new Kubo has everything pinned, and until that is on the disk.
+    fn to_kubo(&self, from: &str, sources: &Sources, line: Option<Line>) -> Result<Took> {
+        let folder = self.scratch.folder()?;
         let (_line, from) = self.through(from, line)?;
-        let (_repo, daemon) = self.kubo(&folder.path().join("kubo"))?;
+        let (_repo, daemon) = self.kubo(&folder.join("kubo"))?;
         let rpc = |call: String| self.runtime.block_on(daemon.rpc(&call));
         rpc(format!("swarm/connect?arg={from}"))?;
         rustix::fs::sync();
         let begin = Instant::now();
         rpc(format!("pin/add?arg={}", sources.root))?;
-        Ok(begin.elapsed().as_secs_f64())
+        let pinned = begin.elapsed().as_secs_f64();
+        rustix::fs::syncfs(File::open(&folder)?)?;
+        let synced = begin.elapsed().as_secs_f64();
+        Ok(Took { pinned, synced })
     }
 
     fn through(&self, address: &str, line: Option<Line>) -> Result<(Option<SlowLine>, String)> {
@@ -255,10 +345,6 @@ impl Bench {
         let (relay, near) = self.runtime.block_on(SlowLine::to_node(address, line))?;
         Ok((Some(relay), near))
     }
-}
-
-fn megabytes_per_second(bytes: u64, seconds: f64) -> f64 {
-    bytes as f64 / 1e6 / seconds
 }
 
 /// A node of ours that gives blocks. Ends when its standard input is closed.
