@@ -198,9 +198,12 @@ async fn a_peer_that_promises_and_does_not_deliver_is_seen_through() {
     liar.connect(&address, LONG).await.unwrap();
     host.counts(Outcome::Forged, 1).await;
     assert_eq!(host.feed(&publisher).await, None, "not even a row");
-    // It is asked again, once its wait is over.
-    host.clock.advance(std::time::Duration::from_secs(11));
-    host.counts(Outcome::Forged, 2).await;
+    // It is asked again, once its wait is over, which begins some time after the count.
+    eventually("it is asked again", async || {
+        host.clock.advance(std::time::Duration::from_secs(11));
+        (host.count(Outcome::Forged) >= 2).then_some(())
+    })
+    .await;
     answers.await.unwrap();
     assert_eq!(host.count(Outcome::Applied), 0);
     host.stop().await;
