@@ -24,6 +24,7 @@ mod peers;
 mod player;
 mod playing;
 mod providing;
+mod publishing;
 mod restarting;
 mod stage;
 mod together;
