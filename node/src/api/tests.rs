@@ -245,7 +245,10 @@ async fn reachable(
     (swarm, exchange, store): (&Swarm, &Exchange, &Store),
     shutdown: &Shutdown,
 ) -> (Network, Names) {
-    let settings = NetworkSettings::default();
+    let settings = NetworkSettings {
+        fetch_timeout: Duration::from_secs(10),
+        ..NetworkSettings::default()
+    };
     let (exchange, store) = (exchange.clone(), store.clone());
     let network = Network::start(swarm, exchange, store, settings, shutdown);
     let network = network.await.unwrap();

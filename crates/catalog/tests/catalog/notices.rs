@@ -2,7 +2,7 @@
 
 use cidcast_announce::{Day, Outcome};
 use cidcast_catalog::{
-    Acknowledgement, AssetOf, Copy, CopyQuery, CopyState, DayViews, Noted, NoticeLimits,
+    Acknowledgement, AssetOf, Copy, CopyQuery, CopyState, DayViews, Noted, NoticeLimits, OwnKey,
     Renditions, Watched,
 };
 
@@ -186,7 +186,7 @@ async fn views_are_counted_by_day_for_every_publisher_of_the_package_and_told_on
     let catalog = catalog().await;
     let other = key(1);
     catalog
-        .set_own_publisher(&key(9).publisher(), at(1))
+        .set_own_publisher(&key(9).publisher(), OwnKey::Confirmed, at(1))
         .await
         .unwrap();
     let feed = chain(&other, vec![vec![publish(1, "Watched")]]);
@@ -245,11 +245,7 @@ async fn views_of_other_nodes_are_summed_and_folded() {
     }
     let folded = catalog.view_totals(&of(1)).await.unwrap();
     assert_eq!((folded.elsewhere, folded.days.len()), (8, 1));
-    let full = catalog.note_views(
-        &node(3),
-        &views(7, 1),
-        at(10),
-        NoticeLimits { total: 3, ..LIMITS },
-    );
+    let (crowded, third, more) = (NoticeLimits { total: 2, ..LIMITS }, node(3), views(7, 1));
+    let full = catalog.note_views(&third, &more, at(10), crowded);
     assert_eq!(full.await.unwrap(), Noted::Full);
 }
