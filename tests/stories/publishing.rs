@@ -115,7 +115,10 @@ async fn what_is_retracted_goes_from_those_who_hold_it_and_the_origin_sees_that(
 
     let retract = format!("/api/v1/assets/{asset}/retract");
     post(&origin, &retract, &json!({ "reason": "the wrong meadow" })).await;
-    see(&replica, "/api/v1/discover", |found| !is_listed(found, &asset)).await;
+    see(&replica, "/api/v1/discover", |found| {
+        !is_listed(found, &asset)
+    })
+    .await;
     see(&origin, "/api/v1/replicas", |seen| {
         seen["outgoing"].to_string().contains("deleted")
     })
