@@ -124,13 +124,7 @@ impl Discovery {
         let (swarm, catalog, clock) = (args.swarm, args.catalog, args.clock);
         let inbox = Inbox::new(catalog.clone(), NoticeLimits::default());
         let asker = Asker::new(swarm.requests(), trust.clone());
-        let deliveries = DeliveryArgs {
-            catalog: catalog.clone(),
-            asker: asker.clone(),
-            trust: trust.clone(),
-            clock: clock.clone(),
-        };
-        let deliveries = Deliveries::start(deliveries, &talking);
+        let deliveries = deliveries(&catalog, (&asker, &trust), &clock, &talking);
         let herald = Herald::new(HeraldArgs {
             catalog: catalog.clone(),
             deliveries: deliveries.clone(),
@@ -138,14 +132,16 @@ impl Discovery {
             obey: args.replication.obey,
             promise: args.replication.promise,
         });
-        let views = ViewsArgs {
-            catalog: catalog.clone(),
-            herald: herald.clone(),
-            clock: clock.clone(),
-            take: args.watched,
-        };
         // Also when nothing is said to anyone: the operator sees them.
-        views::start(views, &tasks);
+        views::start(
+            ViewsArgs {
+                catalog: catalog.clone(),
+                herald: herald.clone(),
+                clock: clock.clone(),
+                take: args.watched,
+            },
+            &tasks,
+        );
         let replication = ReplicationArgs {
             catalog: catalog.clone(),
             store: args.store,
@@ -311,4 +307,20 @@ async fn forget_unwanted(
         }
     }
     Ok(())
+}
+
+/// The queue of notices.
+fn deliveries(
+    catalog: &Catalog,
+    (asker, trust): (&Asker, &Trust),
+    clock: &Clock,
+    tasks: &Shutdown,
+) -> Deliveries {
+    let args = DeliveryArgs {
+        catalog: catalog.clone(),
+        asker: asker.clone(),
+        trust: trust.clone(),
+        clock: clock.clone(),
+    };
+    Deliveries::start(args, tasks)
 }

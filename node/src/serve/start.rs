@@ -104,15 +104,8 @@ async fn open(
         gateway: bind("gateway.listen", config.gateway.listen).await?,
     };
     let exchange_tasks = shutdown.child();
-    let (exchange, behaviour) = Exchange::start(
-        store.clone(),
-        ExchangeSettings::default(),
-        registry,
-        &exchange_tasks,
-    );
-    let metrics = cidcast_ipfs::swarm::Metrics::register(registry);
-    let swarm = settings::swarm(config, data_dir, metrics);
-    let swarm = Swarm::start(swarm, Some(behaviour), shutdown).await?;
+    let tasks = (&exchange_tasks, shutdown);
+    let (exchange, swarm) = mount(config, data_dir, &store, registry, tasks).await?;
     let parts = (&swarm, &exchange, &store);
     let reachable = network::start(config, data_dir, parts, &exchange_tasks).await?;
     let blocks = Blocks::with_network(store.clone(), reachable.network.clone());
@@ -163,6 +156,22 @@ async fn open(
         },
         sockets,
     ))
+}
+
+/// The exchange, mounted in a swarm that runs. It has its own tasks; the swarm has the node's.
+async fn mount(
+    config: &Config,
+    data_dir: &DataDir,
+    store: &Store,
+    registry: &mut Registry,
+    (exchange_tasks, shutdown): (&Shutdown, &Shutdown),
+) -> anyhow::Result<(Exchange, Swarm)> {
+    let settings = ExchangeSettings::default();
+    let (exchange, behaviour) = Exchange::start(store.clone(), settings, registry, exchange_tasks);
+    let metrics = cidcast_ipfs::swarm::Metrics::register(registry);
+    let settings = settings::swarm(config, data_dir, metrics);
+    let swarm = Swarm::start(settings, Some(behaviour), shutdown).await?;
+    Ok((exchange, swarm))
 }
 
 async fn open_store(

@@ -85,23 +85,11 @@ impl Node {
         let own = key.publisher();
         let set = catalog.set_own_publisher(&own, OwnKey::Confirmed, clock.now());
         set.await.unwrap();
-        let trust = TrustArgs {
-            catalog: catalog.clone(),
-            swarm: swarm.handle(),
-            clock: clock.clone(),
-            settings: TrustSettings::default(),
-        };
-        let trust = Trust::start(trust, &tasks).await.unwrap();
-        let deliveries = DeliveryArgs {
-            catalog: catalog.clone(),
-            asker: Asker::new(swarm.handle().requests(), trust.clone()),
-            trust,
-            clock: clock.clone(),
-        };
+        let deliveries = deliveries(&catalog, &swarm, &clock, &tasks).await;
         let seed = cidcast_ipfs::swarm::key_seed(&path.join("peer.key")).unwrap();
         let herald = Herald::new(HeraldArgs {
             catalog: catalog.clone(),
-            deliveries: Deliveries::start(deliveries, &tasks),
+            deliveries,
             key: NodeKey::from_seed(seed).into(),
             obey: settings.obey,
             promise: settings.promise,
@@ -372,4 +360,26 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
     };
     let seen = tokio::time::timeout(LONG, looking).await;
     seen.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+async fn deliveries(
+    catalog: &Catalog,
+    swarm: &Swarm,
+    clock: &Clock,
+    tasks: &Shutdown,
+) -> Deliveries {
+    let trust = TrustArgs {
+        catalog: catalog.clone(),
+        swarm: swarm.handle(),
+        clock: clock.clone(),
+        settings: TrustSettings::default(),
+    };
+    let trust = Trust::start(trust, tasks).await.unwrap();
+    let deliveries = DeliveryArgs {
+        catalog: catalog.clone(),
+        asker: Asker::new(swarm.handle().requests(), trust.clone()),
+        trust,
+        clock: clock.clone(),
+    };
+    Deliveries::start(deliveries, tasks)
 }

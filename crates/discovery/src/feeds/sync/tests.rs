@@ -1,3 +1,5 @@
+//! Whom is asked, and when: without a network, on a clock of the test's own.
+
 use cidcast_announce::SigningKey;
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! How many announcements one core verifies in a second: `cargo run --release -p cidcast-announce
+//! How many announcements one core verifies in a second: `cargo run --release -p cidcast-discovery
 //! --example verification_rate`.
 
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement")]
