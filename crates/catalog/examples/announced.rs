@@ -62,8 +62,8 @@ impl Chance {
 /// Two to five syllables, another word for each number.
 fn word(rank: u64) -> String {
     const SYLLABLES: [&str; 32] = [
-        "ba", "ko", "ri", "ten", "mo", "sal", "vi", "dur", "ne", "pha", "gro", "li", "est", "wan",
-        "cu", "ze", "tor", "in", "ma", "hel", "sti", "ou", "dra", "ky", "lem", "no", "quo", "ra",
+        "bo", "ko", "ri", "ten", "mo", "sal", "vi", "dur", "ne", "pha", "gro", "li", "est", "wan",
+        "cu", "ze", "tor", "in", "ma", "hem", "sti", "ou", "dra", "ky", "lem", "no", "quo", "ra",
         "shi", "tu", "ex", "yo",
     ];
     let mut rest = (Chance(rank).next() >> 44) | (rank << 20);

@@ -40,7 +40,7 @@ async fn the_segments_of_a_rendition_follow_each_other_in_one_file_with_ranges()
     assert_eq!(part.status, 206);
     assert_eq!(part.body, whole[from..from + 4]);
     let end = get(&target).header("range", "bytes=-3").send(&router).await;
-    assert_eq!(end.text(), "ond");
+    assert_eq!(end.text().as_bytes(), &whole[whole.len() - 3..]);
     let nothing = head(&target).send(&router).await;
     assert_eq!((nothing.status, nothing.body.len()), (200, 0));
     let again = get(&target).header("if-none-match", answer.header("etag"));

@@ -83,7 +83,18 @@ async fn a_cloned_key_forks_the_feed_and_everybody_sees_it() {
     // Each goes on, and what it says next does not fit what the others have.
     one.make_public(3, "Here again").await;
     two.make_public(4, "There again").await;
+    let said = [(&one, 2), (&two, 2)];
+    let mut second = Vec::new();
+    for (host, count) in said {
+        host.has(&publisher, count).await;
+        let cid = host.catalog.announcement_cid(&publisher, 1).await;
+        second.push(host.store.get(&cid.unwrap().unwrap()).unwrap());
+    }
     for host in [&one, &two, &three] {
+        // Who heard the other's before it had one of that number itself hears it once more.
+        for bytes in &second {
+            host.feeds().offer(bytes).await.unwrap();
+        }
         eventually("evidence", async || {
             host.clock.advance(std::time::Duration::from_secs(30));
             host.feed(&publisher).await?.forked_at
