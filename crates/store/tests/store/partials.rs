@@ -51,7 +51,7 @@ fn what_has_arrived_survives_session_restart_and_sweep_until_it_is_dropped() {
     let store = open(&dir);
     store.sweep().unwrap();
     assert_eq!(blocks_of(&store), most);
-    assert_eq!(store.partials().unwrap(), [row.clone()]);
+    assert_eq!(store.partials().unwrap(), std::slice::from_ref(&row));
     // It can be completed and pinned, and nothing is lost with the row then.
     let guard = store.keep_partial(&row).unwrap();
     let session = store.in_flight();
