@@ -63,7 +63,7 @@ pub use feed::{
 pub use feeds::Unannounced;
 pub use follow::{
     Follow, FollowOrigin, FollowPolicy, NewFollow, ParseReplicateError, Replicate, Resolved,
-    Strategy,
+    Strategy, TransferPace,
 };
 pub use followers::{FollowSaid, Follower, FollowerChange, FollowerState, MAX_FOLLOWERS};
 pub use follows::{FollowError, MAX_FOLLOWS};

@@ -19,7 +19,7 @@ use crate::delivery::{Deliveries, DeliveryArgs};
 use crate::feeds::{self, FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
-use crate::notices::{Herald, HeraldArgs, Inbox};
+use crate::notices::{Elsewhere, ElsewhereArgs, Herald, HeraldArgs, Inbox};
 use crate::replication::{Replicas, ReplicationArgs, ReplicationSettings};
 use crate::serve::{self, Desk};
 use crate::trust::{BlockLists, Trust, TrustArgs, TrustSettings};
@@ -72,6 +72,7 @@ pub struct Discovery {
     follows: Follows,
     joining: Joining,
     replicas: Replicas,
+    elsewhere: Elsewhere,
     inbox: Inbox,
     tasks: Shutdown,
 }
@@ -142,12 +143,22 @@ impl Discovery {
             },
             &tasks,
         );
+        let elsewhere = ElsewhereArgs {
+            catalog: catalog.clone(),
+            swarm: swarm.clone(),
+            asker: asker.clone(),
+            trust: trust.clone(),
+            inbox: inbox.clone(),
+            clock: clock.clone(),
+        };
+        let elsewhere = Elsewhere::start(elsewhere, &talking);
         let replication = ReplicationArgs {
             catalog: catalog.clone(),
             store: args.store,
             network: args.network.clone(),
             swarm: swarm.clone(),
             herald,
+            elsewhere: elsewhere.clone(),
             clock: clock.clone(),
             settings: args.replication,
         };
@@ -177,6 +188,7 @@ impl Discovery {
             follows: Follows::start(follows, &talking),
             joining: Joining::start(joining, &talking),
             replicas: Replicas::start(replication, &talking),
+            elsewhere,
             inbox,
             deliveries,
             feeds,
@@ -231,6 +243,7 @@ impl Discovery {
             follows: self.follows.clone(),
             joining: self.joining.clone(),
             inbox: self.inbox.clone(),
+            elsewhere: self.elsewhere.clone(),
             clock,
         }
     }

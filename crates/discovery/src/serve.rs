@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::feeds::{Feeds, Pace, Rate};
 use crate::follow::{Follows, Taken};
 use crate::join::Joining;
-use crate::notices::{Inbox, NoticeRefused};
+use crate::notices::{Elsewhere, Inbox, NoticeRefused};
 use crate::trust::{BlockLists, Deed, Trust};
 use crate::wire::{Hello, MAX_TEXT, NoticeAnswer, Request, Response};
 
@@ -43,6 +43,7 @@ pub(crate) struct Desk {
     pub(crate) follows: Follows,
     pub(crate) joining: Joining,
     pub(crate) inbox: Inbox,
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) clock: Clock,
 }
 
@@ -132,6 +133,15 @@ async fn respond(
         Request::Peers => Response::Peers(desk.joining.peers_for(&arrived.peer)),
         Request::BlockList { publisher } => {
             Response::BlockList(desk.block_lists.of(&publisher).await?)
+        }
+        Request::Copies {
+            publisher,
+            asset,
+            after,
+        } => {
+            let (mut copies, nodes) = desk.elsewhere.answer(publisher, asset, after).await?;
+            copies.addresses = desk.joining.nodes_for(&arrived.peer, &nodes);
+            Response::Copies(copies)
         }
         Request::Notices(notices) => {
             let mut answers = Vec::with_capacity(notices.len());

@@ -1,7 +1,7 @@
 //! `cidcast feed`.
 
 mod blocklist;
-mod follow;
+pub(super) mod follow;
 
 use std::process::ExitCode;
 

@@ -22,6 +22,8 @@ use cidcast_store::{
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::notices::Elsewhere;
+
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::holders;
 
@@ -31,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const CHECKPOINT: Duration = Duration::from_secs(15);
 /// For nodes of the publisher to answer.
 const DIAL: Duration = Duration::from_secs(10);
-/// Nodes that are dialled for one copy.
+/// Addresses of the publisher's nodes, and of holders, that are dialled for one copy.
 const MAX_DIALS: usize = 4;
 /// What a copy may be larger than announced: directories and playlists of other versions.
 const MARGIN: u64 = 4 << 20;
@@ -104,6 +106,7 @@ pub(super) struct Means {
     pub(super) store: Store,
     pub(super) network: Network,
     pub(super) swarm: SwarmHandle,
+    pub(super) elsewhere: Elsewhere,
     /// All transfers together.
     pub(super) throttle: Throttle,
     /// New bytes that are worth a checkpoint.
@@ -232,18 +235,26 @@ impl Transfer {
         }
     }
 
-    /// Connects to nodes that should have it: the publisher's own, and those that said so.
-    /// The exchange asks everybody who is connected.
+    /// Connects to nodes that should have it: the publisher's own, and those that said so, of which
+    /// others know. The exchange asks everybody who is connected.
     async fn meet_holders(&self) -> Result<(), TransferError> {
         let feed = self.means.catalog.feed(&self.wanted.of.publisher).await?;
         let nodes = feed.map(|feed| feed.profile.nodes).unwrap_or_default();
-        let dials = nodes.iter().take(MAX_DIALS).map(|address| async move {
+        let (_, holders) = tokio::join!(
+            self.dial(&nodes),
+            self.means.elsewhere.holders(&self.wanted.of)
+        );
+        self.dial(&holders?).await;
+        Ok(())
+    }
+
+    async fn dial(&self, addresses: &[String]) {
+        let dials = addresses.iter().take(MAX_DIALS).map(|address| async move {
             if let Err(error) = self.means.swarm.connect(address, DIAL).await {
-                tracing::debug!(address, %error, "a node of the publisher does not answer");
+                tracing::debug!(address, %error, "a node that should have a copy does not answer");
             }
         });
         futures::future::join_all(dials).await;
-        Ok(())
     }
 
     async fn pin(&self, scope: PinScope) -> Result<PinSummary, TransferError> {

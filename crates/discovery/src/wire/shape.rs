@@ -1,12 +1,13 @@
 //! The messages as DAG-CBOR has them.
 
 use bytes::Bytes;
-use cidcast_announce::Publisher;
+use cidcast_announce::{NodeId, Publisher};
+use cidcast_types::AssetId;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use super::{
-    Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_NOTICES, MAX_PEERS, MAX_TEXT,
+    Copies, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_NOTICES, MAX_PEERS, MAX_TEXT,
     NoticeAnswer, Request, Response, Since, WireError,
 };
 
@@ -30,6 +31,11 @@ pub(super) enum RequestShape {
     },
     BlockList {
         publisher: Key,
+    },
+    Copies {
+        publisher: Key,
+        asset: Option<AssetId>,
+        after: Option<(AssetId, Key)>,
     },
 }
 
@@ -58,6 +64,11 @@ pub(super) enum ResponseShape {
     },
     BlockList {
         list: Option<Bytes>,
+    },
+    Copies {
+        notices: Vec<Bytes>,
+        more: bool,
+        addresses: Vec<String>,
     },
 }
 
@@ -94,6 +105,15 @@ impl RequestShape {
             Request::BlockList { publisher } => Self::BlockList {
                 publisher: key(&publisher),
             },
+            Request::Copies {
+                publisher,
+                asset,
+                after,
+            } => Self::Copies {
+                publisher: key(&publisher),
+                asset,
+                after: after.map(|(asset, node)| (asset, ByteArray::new(*node.as_bytes()))),
+            },
         }
     }
 
@@ -119,6 +139,20 @@ impl RequestShape {
             }
             Self::BlockList { publisher: key } => Request::BlockList {
                 publisher: publisher(key)?,
+            },
+            Self::Copies {
+                publisher: key,
+                asset,
+                after,
+            } => Request::Copies {
+                publisher: publisher(key)?,
+                asset,
+                after: after
+                    .map(|(asset, node)| {
+                        let node = NodeId::from_bytes(node.as_slice())?;
+                        Ok::<_, WireError>((asset, node))
+                    })
+                    .transpose()?,
             },
         })
     }
@@ -149,6 +183,11 @@ impl ResponseShape {
                 answers: answers.into_iter().map(AnswerShape::of).collect(),
             },
             Response::BlockList(list) => Self::BlockList { list },
+            Response::Copies(copies) => Self::Copies {
+                notices: copies.notices,
+                more: copies.more,
+                addresses: copies.addresses,
+            },
         }
     }
 
@@ -190,10 +229,7 @@ impl ResponseShape {
                 })
             }
             Self::Peers { addresses } => {
-                at_most("addresses", addresses.len(), MAX_PEERS)?;
-                for address in &addresses {
-                    at_most("addresses", address.len(), MAX_ADDRESS)?;
-                }
+                check_addresses(&addresses)?;
                 Response::Peers(addresses)
             }
             Self::Notices { answers } => {
@@ -202,6 +238,19 @@ impl ResponseShape {
                 Response::Notices(answers.collect::<Result<_, _>>()?)
             }
             Self::BlockList { list } => Response::BlockList(list),
+            Self::Copies {
+                notices,
+                more,
+                addresses,
+            } => {
+                at_most("notices", notices.len(), MAX_NOTICES)?;
+                check_addresses(&addresses)?;
+                Response::Copies(Copies {
+                    notices,
+                    more,
+                    addresses,
+                })
+            }
         })
     }
 }
@@ -245,6 +294,12 @@ fn key(publisher: &Publisher) -> Key {
 
 fn publisher(key: Key) -> Result<Publisher, WireError> {
     Ok(Publisher::from_bytes(key.as_slice())?)
+}
+
+fn check_addresses(addresses: &[String]) -> Result<(), WireError> {
+    at_most("addresses", addresses.len(), MAX_PEERS)?;
+    let mut all = addresses.iter();
+    all.try_for_each(|address| at_most("addresses", address.len(), MAX_ADDRESS))
 }
 
 fn at_most(field: &'static str, length: usize, most: usize) -> Result<(), WireError> {

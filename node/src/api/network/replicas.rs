@@ -226,7 +226,7 @@ pub(crate) async fn show(State(api): State<Shared>) -> Result<Answer<Replication
 #[utoipa::path(post, path = "/api/v1/replication/pause", tag = "replicas",
     operation_id = "pause_replication", responses((status = 200, body = ReplicationView)))]
 pub(crate) async fn pause(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
-    api.discovery.replicas().pause();
+    api.discovery.replicas().pause().await?;
     api.pace(Pace::Paused).await;
     Ok(Answer(api.replication_view().await?))
 }
@@ -235,7 +235,7 @@ pub(crate) async fn pause(State(api): State<Shared>) -> Result<Answer<Replicatio
 #[utoipa::path(post, path = "/api/v1/replication/resume", tag = "replicas",
     operation_id = "resume_replication", responses((status = 200, body = ReplicationView)))]
 pub(crate) async fn resume(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
-    api.discovery.replicas().resume();
+    api.discovery.replicas().resume().await?;
     api.pace(Pace::Scheduled).await;
     Ok(Answer(api.replication_view().await?))
 }

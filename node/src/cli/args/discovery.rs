@@ -159,10 +159,18 @@ pub(crate) struct PassphraseArgs {
 pub(crate) enum ReplicaCommand {
     /// List copies here, and who holds copies of yours
     Ls,
-    /// Stop fetching; what is here stays
-    Pause,
+    /// Stop fetching, also after a restart; what is here stays
+    Pause {
+        /// Only for this follow: the publisher's key, or what was followed
+        #[arg(long, value_name = "TARGET")]
+        of: Option<String>,
+    },
     /// Fetch again
-    Resume,
+    Resume {
+        /// Only for this follow: the publisher's key, or what was followed
+        #[arg(long, value_name = "TARGET")]
+        of: Option<String>,
+    },
     /// Remove a copy here; it does not come back
     Rm {
         /// The publisher's key
