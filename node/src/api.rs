@@ -63,7 +63,7 @@ use utoipa_axum::routes;
 
 use crate::config::Scope;
 
-use network::{blocks, deliveries, discover, feeds, follows, publisher, replicas, scores};
+use network::{blocks, deliveries, discover, feeds, follows, publisher, removed, replicas, scores};
 
 pub(crate) use asset_view::{AssetAnnouncement, AssetView};
 pub(crate) use assets::AssetList;
@@ -223,6 +223,8 @@ fn network_readable() -> OpenApiRouter<Shared> {
         .routes(routes!(blocks::list))
         .routes(routes!(blocks::lists))
         .routes(routes!(scores::show))
+        .routes(routes!(scores::show_publisher))
+        .routes(routes!(removed::list))
         .routes(routes!(deliveries::list))
         .routes(routes!(replicas::list))
         .routes(routes!(replicas::show))
@@ -237,6 +239,7 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::retract))
         .routes(routes!(publisher::edit))
         .routes(routes!(discover::remove))
+        .routes(routes!(removed::allow))
         .routes(routes!(replicas::remove))
         .routes(routes!(names::publish))
         .routes(routes!(fetch::fetch))
@@ -273,13 +276,21 @@ fn relations() -> OpenApiRouter<Shared> {
         .routes(routes!(follows::edit))
         .routes(routes!(follows::accept))
         .routes(routes!(follows::remove))
+        .routes(routes!(follows::forget_follower))
         .routes(routes!(blocks::add))
         .routes(routes!(blocks::remove))
-        .routes(routes!(blocks::export))
-        .routes(routes!(blocks::remove_list))
+        .routes(routes!(blocks::export, blocks::share, blocks::unshare))
+        .routes(routes!(blocks::import_of, blocks::remove_list))
         .routes(routes!(scores::reset))
+        .routes(routes!(scores::reset_publisher))
+        .routes(routes!(deliveries::retry_all))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::remove))
+        .routes(routes!(publisher::confirm))
         .routes(routes!(replicas::pause))
         .routes(routes!(replicas::resume))
+        .routes(routes!(replicas::retry_all))
+        .routes(routes!(replicas::retry))
         .merge(block_list_bodies())
 }
 

@@ -157,9 +157,8 @@ impl Joining {
             return Vec::new();
         };
         let peers = self.swarm.peers().into_iter();
-        let others = peers.filter(|peer| {
-            peer.id != *asker && wanted(peer) && !self.trust.refuses_peer(&peer.id)
-        });
+        let others = peers
+            .filter(|peer| peer.id != *asker && wanted(peer) && !self.trust.refuses_peer(&peer.id));
         let addresses = others.flat_map(|peer| {
             let leading = peer.addresses().into_iter();
             let leading = leading.filter(move |(scope, _)| *scope >= from);

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cidcast_announce::Publisher;
-use cidcast_catalog::{
-    AssetOf, CatalogError, FailedAttempt, HeldPackage, Replica, TransferPace,
-};
+use cidcast_catalog::{AssetOf, CatalogError, FailedAttempt, HeldPackage, Replica, TransferPace};
 use cidcast_ipfs::Flow;
 use cidcast_store::{DatabaseError, ParseHolderError};
 use cidcast_types::{Cid, PinState, Timestamp};

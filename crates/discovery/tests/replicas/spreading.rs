@@ -56,8 +56,7 @@ async fn until_heard(node: &Node, package: &Package, holder: &Node) {
     eventually("a copy is heard of", async || {
         let copies = node.catalog.copies(&query).await.unwrap();
         let mut held = copies.iter();
-        let is_heard =
-            held.any(|copy| copy.node == holder.id() && copy.state == CopyState::Held);
+        let is_heard = held.any(|copy| copy.node == holder.id() && copy.state == CopyState::Held);
         is_heard.then_some(())
     })
     .await;

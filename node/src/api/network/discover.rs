@@ -307,7 +307,9 @@ impl Seen {
         let counts = match self.copies.entry(of.publisher) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                let counts = api.catalog.copy_counts(&of.publisher, None, api.clock.now());
+                let counts = api
+                    .catalog
+                    .copy_counts(&of.publisher, None, api.clock.now());
                 place.insert(counts.await?)
             }
         };

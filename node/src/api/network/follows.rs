@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use cidcast_announce::NodeId;
 use cidcast_catalog::{Follow, FollowPolicy, Follower, TransferPace};
 use cidcast_discovery::follow::Target;
 use serde::{Deserialize, Serialize};
@@ -158,6 +159,21 @@ pub(crate) async fn followers(
         next: slice.next(rows.len()),
         items,
     }))
+}
+
+/// Forgets a follower. One that says again that it follows is a new one.
+#[utoipa::path(delete, path = "/api/v1/followers/{peer}", tag = "follows",
+    operation_id = "forget_follower",
+    params(("peer" = String, Path, description = "The node's peer id")),
+    responses((status = 204), (status = 400, body = Document), (status = 404, body = Document)))]
+pub(crate) async fn forget_follower(
+    State(api): State<Shared>,
+    Id(node): Id<NodeId>,
+) -> Result<StatusCode, Problem> {
+    match api.discovery.follows().forget_follower(&node).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found(format!("{node} does not follow"))),
+    }
 }
 
 impl Api {

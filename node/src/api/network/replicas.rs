@@ -20,7 +20,7 @@ use super::super::problem::{Document, Problem};
 use super::super::{Api, Shared};
 use super::copies::{CopyView, OutgoingView, names};
 use super::discover::asset_of;
-use super::{MOST, PAGE};
+use super::{MOST, PAGE, Retried};
 
 /// How long the worker may take to hear of a pause.
 const HEARD: Duration = Duration::from_secs(2);
@@ -255,6 +255,35 @@ pub(crate) async fn remove(
     api.catalog.replica(&of).await?.ok_or_else(unknown)?;
     api.remove_here(&of).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tries every failed copy again now.
+#[utoipa::path(post, path = "/api/v1/replication/retry", tag = "replicas",
+    operation_id = "retry_replication", responses((status = 200, body = Retried)))]
+pub(crate) async fn retry_all(State(api): State<Shared>) -> Result<Answer<Retried>, Problem> {
+    let retried = api.discovery.replicas().retry(None).await?;
+    Ok(Answer(Retried { retried }))
+}
+
+/// Tries a failed copy again now.
+#[utoipa::path(post, path = "/api/v1/replicas/{publisher}/{asset}/retry", tag = "replicas",
+    operation_id = "retry_replica",
+    params(("publisher" = String, Path, description = "The publisher's key, k51…"),
+        ("asset" = String, Path)),
+    responses((status = 200, body = Retried),
+        (status = 409, description = "It has not failed", body = Document)))]
+pub(crate) async fn retry(
+    State(api): State<Shared>,
+    path: Path<(String, String)>,
+) -> Result<Answer<Retried>, Problem> {
+    let of = asset_of(path)?;
+    match api.discovery.replicas().retry(Some(&of)).await? {
+        0 => Err(Problem::conflict(
+            "not-failed",
+            format!("no copy of {of} has failed: see the list of copies"),
+        )),
+        retried => Ok(Answer(Retried { retried })),
+    }
 }
 
 impl Api {

@@ -115,7 +115,14 @@ impl Elsewhere {
             Err(VerifyError::Signature | VerifyError::TooLarge { .. }) => Some(Deed::Forged),
             // What cannot be read may be of a later version.
             Err(_) => None,
-            Ok(read) if read.notices.iter().all(|one| answers(one, publisher, asset)) => None,
+            Ok(read)
+                if read
+                    .notices
+                    .iter()
+                    .all(|one| answers(one, publisher, asset)) =>
+            {
+                None
+            }
             Ok(_) => Some(Deed::OffTheMark),
         };
         if let (Some(deed), Some(peer)) = (deed, peer_of(node)) {
@@ -185,9 +192,7 @@ fn verify(page: Vec<Bytes>, known: &HashMap<Vec<u8>, Place>) -> Result<Read, Ver
 /// Whether it is one that was asked for.
 fn answers(notice: &Notice, publisher: Publisher, asset: Option<AssetId>) -> bool {
     let of = asset_of(notice);
-    of.is_some()
-        && notice.says().publisher() == publisher
-        && (asset.is_none() || asset == of)
+    of.is_some() && notice.says().publisher() == publisher && (asset.is_none() || asset == of)
 }
 
 /// Of what it says that there is a copy, or is none any more.

@@ -115,7 +115,8 @@ impl Rounds {
         let catalog = &self.elsewhere.args.catalog;
         let mut wanted: BTreeSet<Publisher> = catalog.followed().await?.into_keys().collect();
         wanted.extend(catalog.own_publisher().await?);
-        self.rounds.retain(|publisher, _| wanted.contains(publisher));
+        self.rounds
+            .retain(|publisher, _| wanted.contains(publisher));
         self.elsewhere.heard.send_if_modified(|heard| {
             let before = heard.asked.len();
             heard.asked.retain(|publisher| wanted.contains(publisher));
@@ -130,7 +131,8 @@ impl Rounds {
             let is_due = |last: &Round| {
                 let mut nodes = connected.iter();
                 last.is_over(have)
-                    || last.may_be_again() && nodes.any(|node| !self.asked.contains_key(&(publisher, *node)))
+                    || last.may_be_again()
+                        && nodes.any(|node| !self.asked.contains_key(&(publisher, *node)))
             };
             if have > 0 && last.is_none_or(is_due) {
                 due.push((last.map(|last| last.at), publisher, have));
