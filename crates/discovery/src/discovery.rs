@@ -17,6 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::ask::Asker;
 use crate::delivery::{Deliveries, DeliveryArgs};
 use crate::feeds::{self, FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
+use crate::figures::Figures;
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
 use crate::notices::{Elsewhere, ElsewhereArgs, Herald, HeraldArgs, Inbox};
@@ -60,6 +61,8 @@ pub struct DiscoveryArgs {
     pub replication: ReplicationSettings,
     /// What was watched on this node.
     pub watched: TakeViews,
+    /// Where to count everything but feeds.
+    pub figures: Figures,
 }
 
 /// The running discovery of a node. It has to be stopped before the swarm is.
@@ -133,6 +136,7 @@ impl Discovery {
             obey: args.replication.obey,
             promise: args.replication.promise,
         });
+        args.figures.keep(catalog.clone(), &tasks);
         // Also when nothing is said to anyone: the operator sees them.
         views::start(
             ViewsArgs {
@@ -140,6 +144,7 @@ impl Discovery {
                 herald: herald.clone(),
                 clock: clock.clone(),
                 take: args.watched,
+                count: args.figures.views.clone(),
             },
             &tasks,
         );
@@ -159,6 +164,7 @@ impl Discovery {
             swarm: swarm.clone(),
             herald,
             elsewhere: elsewhere.clone(),
+            figures: args.figures,
             clock: clock.clone(),
             settings: args.replication,
         };

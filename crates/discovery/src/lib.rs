@@ -13,6 +13,7 @@
 //! - [`notices`]: what nodes tell publishers: a copy is here, it is gone, it was watched.
 //! - [`takedown`]: what a retraction does here, and who has obeyed ours.
 //! - [`views`]: how often something was watched, never by whom.
+//! - [`figures`]: what of all that is counted for metrics.
 //!
 //! This crate never ingests, encodes or serves HTTP, and never reads bytes of an announcement other
 //! than through the verified types of `cidcast-announce`.
@@ -29,6 +30,7 @@ pub mod ask;
 pub mod delivery;
 mod discovery;
 pub mod feeds;
+pub mod figures;
 pub mod follow;
 pub mod join;
 pub mod notices;

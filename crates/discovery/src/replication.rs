@@ -33,6 +33,7 @@ use cidcast_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::figures::Figures;
 use crate::notices::{Elsewhere, Herald};
 use schedule::Rate;
 pub use settings::{ReplicationSettings, Start};
@@ -54,6 +55,8 @@ pub struct ReplicationArgs {
     pub herald: Herald,
     /// Knows of copies on other nodes.
     pub elsewhere: Elsewhere,
+    /// Where to count.
+    pub figures: Figures,
     /// For lifetimes, schedules and retries.
     pub clock: Clock,
     /// What the operator decided.
@@ -131,6 +134,7 @@ impl Replicas {
                 // The first turn says how fast.
                 throttle: Throttle::new(Flow::Paused),
                 checkpoint: args.settings.checkpoint,
+                figures: args.figures,
                 clock: args.clock,
             },
             settings: Arc::new(args.settings),

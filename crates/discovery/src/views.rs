@@ -15,6 +15,7 @@ use cidcast_announce::Day;
 use cidcast_catalog::{Catalog, CatalogError, Watched};
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_types::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, sleep};
 
 use crate::notices::{Herald, HeraldError};
@@ -55,6 +56,8 @@ pub struct ViewsArgs {
     pub clock: Clock,
     /// What was counted since the last call.
     pub take: TakeViews,
+    /// Counts all of them.
+    pub count: Counter,
 }
 
 /// Starts to keep counts of views.
@@ -95,6 +98,9 @@ impl Counter {
         if views.is_empty() {
             return Ok(());
         }
+        self.args
+            .count
+            .inc_by(views.iter().map(|(_, count)| count).sum());
         let now = self.args.clock.now();
         self.args.catalog.add_views(&views, Day::of(now), now).await
     }

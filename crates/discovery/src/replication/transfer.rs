@@ -22,6 +22,7 @@ use cidcast_store::{
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::figures::Figures;
 use crate::notices::Elsewhere;
 
 use super::checkpoint::{Checkpoint, CheckpointError};
@@ -111,6 +112,7 @@ pub(super) struct Means {
     pub(super) throttle: Throttle,
     /// New bytes that are worth a checkpoint.
     pub(super) checkpoint: u64,
+    pub(super) figures: Figures,
     pub(super) clock: Clock,
 }
 
@@ -165,7 +167,7 @@ impl Transfer {
         tokio::pin!(finish);
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut saved_bytes, mut saved_at) = (0, Instant::now());
+        let (mut saved_bytes, mut saved_at, mut seen) = (0, Instant::now(), 0);
         loop {
             tokio::select! {
                 done = &mut finish => return Ok(done?),
@@ -173,9 +175,14 @@ impl Transfer {
                     let now = *progress.borrow();
                     self.note(now).await?;
                     let fresh = now.bytes.saturating_sub(saved_bytes);
-                    if fresh >= self.means.checkpoint || (fresh > 0 && saved_at.elapsed() >= CHECKPOINT) {
+                    self.means.figures.fetched.inc_by(now.bytes.saturating_sub(seen));
+                    // One that stands still, because it is paused or nobody answers, may as well.
+                    let is_due = saved_at.elapsed() >= CHECKPOINT || now.bytes == seen;
+                    seen = now.bytes;
+                    if fresh >= self.means.checkpoint || (fresh > 0 && is_due) {
                         (saved_bytes, saved_at) = (now.bytes, Instant::now());
                         save(&checkpoint).await;
+                        self.means.figures.checkpoints.inc();
                     }
                 }
             }

@@ -312,14 +312,16 @@ impl Worker {
 
     async fn report(&self, planned_bytes: u64, rate: Rate) -> Result<(), WorkError> {
         let totals = self.means.catalog.replica_totals().await?;
-        self.status.send_replace(Status {
+        let status = Status {
             budget: self.settings.budget,
             planned_bytes,
             totals,
             running: self.transfers.len(),
             pace: self.handle.pace(),
             rate,
-        });
+        };
+        self.means.figures.planned(&status);
+        self.status.send_replace(status);
         Ok(())
     }
 }

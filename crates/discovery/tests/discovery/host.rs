@@ -72,6 +72,7 @@ impl Host {
             clock: Clock::Manual(clock.clone()),
             key_file: folder.path().join("publisher.key"),
             metrics: Metrics::default(),
+            figures: cidcast_discovery::figures::Figures::default(),
             feeds: FeedSettings {
                 mode,
                 ..FeedSettings::default()

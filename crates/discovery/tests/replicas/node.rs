@@ -15,6 +15,7 @@ use cidcast_catalog::{
 };
 use cidcast_discovery::ask::Asker;
 use cidcast_discovery::delivery::{Deliveries, DeliveryArgs};
+use cidcast_discovery::figures::Figures;
 use cidcast_discovery::notices::{Elsewhere, ElsewhereArgs, Herald, HeraldArgs, Inbox};
 use cidcast_discovery::replication::{Replicas, ReplicationArgs, ReplicationSettings};
 use cidcast_discovery::trust::{Trust, TrustArgs, TrustSettings};
@@ -125,6 +126,7 @@ impl Node {
             swarm: swarm.handle(),
             herald: herald.clone(),
             elsewhere: elsewhere.clone(),
+            figures: Figures::default(),
             clock,
             settings,
         };
