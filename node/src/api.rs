@@ -74,12 +74,17 @@ pub(crate) use limits::InFlight;
 pub(crate) use links::Gateway;
 pub(crate) use metrics::Metrics;
 pub(crate) use names::{PublishRequest, PublishedView, ResolvedView};
+pub(crate) use network::Retried;
 pub(crate) use network::blocks::{BlockListView, BlockLists, BlockRequest};
 pub(crate) use network::copies::{CopyView, OutgoingView};
+pub(crate) use network::deliveries::{DeliveryList, DeliveryView};
 pub(crate) use network::discover::{AnnouncedList, AnnouncedView};
 pub(crate) use network::feeds::{FeedDetail, FeedList, FeedView};
-pub(crate) use network::follows::{FollowList, FollowPatch, FollowRequest, FollowView};
+pub(crate) use network::follows::{
+    FollowList, FollowPatch, FollowRequest, FollowView, FollowerList,
+};
 pub(crate) use network::publisher::PublisherView;
+pub(crate) use network::removed::RemovedList;
 pub(crate) use network::replicas::{ReplicaList, ReplicaView, ReplicationView};
 pub(crate) use network::scores::ScoreView;
 pub(crate) use node::{NodeView, ProvidingView, StoreView};

@@ -13,21 +13,21 @@ use crate::row::{count, integer, millis, parse, size, time, unreadable};
 use crate::{Catalog, CatalogError};
 
 #[derive(Debug)]
-struct CopyRow {
-    publisher: Vec<u8>,
-    asset: String,
-    node: Vec<u8>,
-    root: String,
-    renditions: Option<String>,
-    state: String,
-    until: i64,
-    at: i64,
-    first_seen: i64,
-    notice: Vec<u8>,
+pub(crate) struct CopyRow {
+    pub(crate) publisher: Vec<u8>,
+    pub(crate) asset: String,
+    pub(crate) node: Vec<u8>,
+    pub(crate) root: String,
+    pub(crate) renditions: Option<String>,
+    pub(crate) state: String,
+    pub(crate) until: i64,
+    pub(crate) at: i64,
+    pub(crate) first_seen: i64,
+    pub(crate) notice: Vec<u8>,
 }
 
 impl CopyRow {
-    fn into_copy(self) -> Result<Copy, CatalogError> {
+    pub(crate) fn into_copy(self) -> Result<Copy, CatalogError> {
         Ok(Copy {
             of: AssetOf {
                 publisher: publisher_of("copies.publisher", &self.publisher)?,
@@ -267,7 +267,7 @@ fn outcome_to_text(outcome: Outcome) -> &'static str {
 }
 
 /// What [`outcome_to_text`] writes.
-fn outcome(text: &str) -> Result<Outcome, CatalogError> {
+pub(crate) fn outcome(text: &str) -> Result<Outcome, CatalogError> {
     let all = [Outcome::Deleted, Outcome::Unindexed, Outcome::Kept];
     let mut all = all.into_iter();
     all.find(|outcome| outcome_to_text(*outcome) == text)

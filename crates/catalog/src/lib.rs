@@ -41,6 +41,7 @@ mod replicas;
 mod row;
 mod scores;
 mod search;
+mod shown;
 mod spelled;
 mod trust;
 mod unit;
@@ -77,6 +78,7 @@ pub use replica::{
     ReplicaTotals, WantedReplica,
 };
 pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
+pub use shown::{CopyAway, CopyHere, Fill, Standing};
 pub use spelled::ParseSpellingError;
 pub use trust::{Fate, Refusal, RefusedPublisher, Subject};
 pub use unit::{

@@ -509,7 +509,7 @@ impl Catalog {
 }
 
 /// As SQLite's `hex` writes it.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 

@@ -12,7 +12,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::feed::follow::pause;
 use super::output::{size, table};
-use crate::api::{CopyView, OutgoingView, ReplicaList, ReplicaView, ReplicationView};
+use crate::api::{CopyView, OutgoingView, ReplicaList, ReplicaView, ReplicationView, Retried};
 
 pub(crate) async fn run(context: &Context, command: ReplicaCommand) -> Result<ExitCode, Failure> {
     let client = context.client()?;
@@ -29,6 +29,17 @@ pub(crate) async fn run(context: &Context, command: ReplicaCommand) -> Result<Ex
         }
         ReplicaCommand::Resume { of: None } => {
             state(context, &client.post("/api/v1/replication/resume").await?);
+        }
+        ReplicaCommand::Retry { publisher, asset } => {
+            let path = match (publisher, asset) {
+                (Some(publisher), Some(asset)) => {
+                    format!("/api/v1/replicas/{publisher}/{asset}/retry")
+                }
+                _ => "/api/v1/replication/retry".to_owned(),
+            };
+            let done: Retried = client.post(&path).await?;
+            let text = || format!("{} are tried again now", done.retried);
+            context.output.result(&done, text);
         }
         ReplicaCommand::Rm { publisher, asset } => {
             let path = format!("/api/v1/replicas/{publisher}/{asset}");

@@ -170,7 +170,12 @@ impl Transfer {
         let (mut saved_bytes, mut saved_at, mut seen) = (0, Instant::now(), 0);
         loop {
             tokio::select! {
-                done = &mut finish => return Ok(done?),
+                done = &mut finish => {
+                    let done = done?;
+                    let fetched = &self.means.figures.fetched;
+                    fetched.inc_by(done.progress.bytes.saturating_sub(seen));
+                    return Ok(done);
+                }
                 _ = looks.tick() => {
                     let now = *progress.borrow();
                     self.note(now).await?;
