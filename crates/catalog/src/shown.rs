@@ -83,8 +83,8 @@ impl Catalog {
                        AS "copies!: i64",
                    ifnull((SELECT SUM(count) FROM views AS v WHERE v.publisher = page.publisher
                        AND v.asset = page.asset), 0) AS "views!: i64",
-                   replicas.state AS "state: String", held_root AS "held_root: String",
-                   held_renditions AS "held_renditions: String"
+                   replicas.state AS "state?: String", held_root AS "held_root?: String",
+                   held_renditions AS "held_renditions?: String"
                FROM (SELECT key AS place, unhex(json_extract(value, '$[0]')) AS publisher,
                        json_extract(value, '$[1]') AS asset FROM json_each(?1)) AS page
                LEFT JOIN replicas ON replicas.publisher = page.publisher
@@ -198,7 +198,7 @@ impl Catalog {
         let rows = sqlx::query!(
             r#"SELECT copies.publisher, copies.asset, copies.node, copies.root, renditions,
                    copies.state, until, copies.at, first_seen, copies.notice,
-                   assets.title AS "title: String", outcome AS "outcome: String"
+                   assets.title AS "title?: String", outcome AS "outcome?: String"
                FROM copies
                LEFT JOIN assets ON assets.id = copies.asset
                LEFT JOIN acknowledgements AS acks ON acks.publisher = copies.publisher

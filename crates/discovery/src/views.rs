@@ -64,10 +64,10 @@ pub struct ViewsArgs {
 pub fn start(args: ViewsArgs, shutdown: &Shutdown) {
     let token = shutdown.token().clone();
     shutdown.spawn("views", async move {
-        let mut counter = Counter { args, told: None };
+        let mut keeper = Keeper { args, told: None };
         loop {
             let ended = token.run_until_cancelled(sleep(SAVE)).await.is_none();
-            counter.turn().await;
+            keeper.turn().await;
             if ended {
                 return;
             }
@@ -75,12 +75,12 @@ pub fn start(args: ViewsArgs, shutdown: &Shutdown) {
     });
 }
 
-struct Counter {
+struct Keeper {
     args: ViewsArgs,
     told: Option<Instant>,
 }
 
-impl Counter {
+impl Keeper {
     async fn turn(&mut self) {
         if let Err(error) = self.save().await {
             tracing::warn!(%error, "views could not be saved");

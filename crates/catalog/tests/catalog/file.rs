@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cidcast_catalog::{
-    AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, Subject, UnitName,
+    AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, Subject, TransferPace,
+    UnitName,
 };
 use cidcast_types::{AssetState, Cid, RenditionName};
 use sqlx::migrate::Migrator;
@@ -119,6 +120,11 @@ async fn check_rows(version: i64, catalog: &Catalog) {
     }
     if version >= 5 {
         check_follows(catalog).await;
+    }
+    if version >= 7 {
+        let pace = catalog.follows().await.unwrap()[0].policy.pace;
+        assert_eq!(pace, TransferPace::Paused);
+        assert_eq!(catalog.replication_pace().await.unwrap(), pace);
     }
 }
 

@@ -4,7 +4,9 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cidcast_announce::{MediaKind, Rendition};
-use cidcast_catalog::{AnnouncedAsset, AnnouncedQuery, AssetOf, Listing, Renditions, Standing};
+use cidcast_catalog::{
+    AnnouncedAsset, AnnouncedQuery, AssetOf, FeedOrigin, Listing, Renditions, Standing,
+};
 use cidcast_types::{AssetId, PinState, RootCid};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
