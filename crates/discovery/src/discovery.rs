@@ -136,27 +136,16 @@ impl Discovery {
             obey: args.replication.obey,
             promise: args.replication.promise,
         });
-        args.figures.keep(catalog.clone(), &tasks);
         // Also when nothing is said to anyone: the operator sees them.
-        views::start(
-            ViewsArgs {
-                catalog: catalog.clone(),
-                herald: herald.clone(),
-                clock: clock.clone(),
-                take: args.watched,
-                count: args.figures.views.clone(),
-            },
+        count(
+            &catalog,
+            &herald,
+            &clock,
+            (args.watched, &args.figures),
             &tasks,
         );
-        let elsewhere = ElsewhereArgs {
-            catalog: catalog.clone(),
-            swarm: swarm.clone(),
-            asker: asker.clone(),
-            trust: trust.clone(),
-            inbox: inbox.clone(),
-            clock: clock.clone(),
-        };
-        let elsewhere = Elsewhere::start(elsewhere, &talking);
+        let knows = elsewhere(&catalog, &swarm, (&asker, &trust), (&inbox, &clock));
+        let elsewhere = Elsewhere::start(knows, &talking);
         let replication = ReplicationArgs {
             catalog: catalog.clone(),
             store: args.store,
@@ -326,6 +315,42 @@ async fn forget_unwanted(
         }
     }
     Ok(())
+}
+
+/// How nodes are asked for copies.
+fn elsewhere(
+    catalog: &Catalog,
+    swarm: &SwarmHandle,
+    (asker, trust): (&Asker, &Trust),
+    (inbox, clock): (&Inbox, &Clock),
+) -> ElsewhereArgs {
+    ElsewhereArgs {
+        catalog: catalog.clone(),
+        swarm: swarm.clone(),
+        asker: asker.clone(),
+        trust: trust.clone(),
+        inbox: inbox.clone(),
+        clock: clock.clone(),
+    }
+}
+
+/// Counts rows, and views.
+fn count(
+    catalog: &Catalog,
+    herald: &Herald,
+    clock: &Clock,
+    (take, figures): (TakeViews, &Figures),
+    tasks: &Shutdown,
+) {
+    figures.keep(catalog.clone(), tasks);
+    let args = ViewsArgs {
+        catalog: catalog.clone(),
+        herald: herald.clone(),
+        clock: clock.clone(),
+        take,
+        count: figures.views.clone(),
+    };
+    views::start(args, tasks);
 }
 
 /// The queue of notices.

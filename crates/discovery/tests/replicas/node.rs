@@ -86,31 +86,7 @@ impl Node {
         let own = key.publisher();
         let set = catalog.set_own_publisher(&own, OwnKey::Confirmed, clock.now());
         set.await.unwrap();
-        let trust = TrustArgs {
-            catalog: catalog.clone(),
-            swarm: swarm.handle(),
-            clock: clock.clone(),
-            settings: TrustSettings::default(),
-        };
-        let trust = Trust::start(trust, &tasks).await.unwrap();
-        let asker = Asker::new(swarm.handle().requests(), trust.clone());
-        let deliveries = DeliveryArgs {
-            catalog: catalog.clone(),
-            asker: asker.clone(),
-            trust: trust.clone(),
-            clock: clock.clone(),
-        };
-        let deliveries = Deliveries::start(deliveries, &tasks);
-        let inbox = Inbox::new(catalog.clone(), NoticeLimits::default());
-        let elsewhere = ElsewhereArgs {
-            catalog: catalog.clone(),
-            swarm: swarm.handle(),
-            asker,
-            trust,
-            inbox: inbox.clone(),
-            clock: clock.clone(),
-        };
-        let elsewhere = Elsewhere::start(elsewhere, &tasks);
+        let (deliveries, inbox, elsewhere) = talk(&catalog, &swarm, &clock, &tasks).await;
         let seed = cidcast_ipfs::swarm::key_seed(&path.join("peer.key")).unwrap();
         let herald = Herald::new(HeraldArgs {
             catalog: catalog.clone(),
@@ -406,4 +382,39 @@ async fn take(inbox: &Inbox, notice: &[u8], now: Timestamp) -> NoticeAnswer {
             reason: error.to_string(),
         },
     }
+}
+
+/// What tells others, and what hears them.
+async fn talk(
+    catalog: &Catalog,
+    swarm: &Swarm,
+    clock: &Clock,
+    tasks: &Shutdown,
+) -> (Deliveries, Inbox, Elsewhere) {
+    let trust = TrustArgs {
+        catalog: catalog.clone(),
+        swarm: swarm.handle(),
+        clock: clock.clone(),
+        settings: TrustSettings::default(),
+    };
+    let trust = Trust::start(trust, tasks).await.unwrap();
+    let asker = Asker::new(swarm.handle().requests(), trust.clone());
+    let deliveries = DeliveryArgs {
+        catalog: catalog.clone(),
+        asker: asker.clone(),
+        trust: trust.clone(),
+        clock: clock.clone(),
+    };
+    let deliveries = Deliveries::start(deliveries, tasks);
+    let inbox = Inbox::new(catalog.clone(), NoticeLimits::default());
+    let elsewhere = ElsewhereArgs {
+        catalog: catalog.clone(),
+        swarm: swarm.handle(),
+        asker,
+        trust,
+        inbox: inbox.clone(),
+        clock: clock.clone(),
+    };
+    let elsewhere = Elsewhere::start(elsewhere, tasks);
+    (deliveries, inbox, elsewhere)
 }

@@ -33,10 +33,11 @@ pub fn only_with(manifest: &str, keep: impl Fn(&str) -> bool) -> Result<String, 
                 "Representation" if !cut.keeps(&element, &keep)? => cut.dropped = Some(from),
                 _ => {}
             },
-            Event::Empty(element) if element.local_name().as_ref() == "Representation" => {
-                if !cut.keeps(&element, &keep)? {
-                    cut.gone.push(span);
-                }
+            Event::Empty(element)
+                if element.local_name().as_ref() == "Representation"
+                    && !cut.keeps(&element, &keep)? =>
+            {
+                cut.gone.push(span);
             }
             Event::End(element) => match element.local_name().as_ref() {
                 "AdaptationSet" => cut.end_set(span.end),
