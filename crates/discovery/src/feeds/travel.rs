@@ -4,12 +4,16 @@
 //! requests under way. Ends: when its `Shutdown` is triggered, or the swarm has ended. Cancel
 //! safety: what was recorded is recorded; what was not is asked for again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod elsewhere;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cidcast_announce::{Announcement, Profile, Publisher};
+use cidcast_announce::{Announcement, Op, Profile, Publisher};
 use cidcast_catalog::SyncNote;
+use cidcast_ipfs::Blocks;
 use cidcast_ipfs::gossip::{Incoming, Messages, Topic, Verdict};
+use cidcast_ipfs::names::Names;
 use cidcast_ipfs::requests::{PROTOCOL, Requests};
 use cidcast_ipfs::swarm::{PeerId, SwarmHandle};
 use tokio::sync::{mpsc, oneshot};
@@ -17,13 +21,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::evidence;
 use super::fetch::{self, FetchError};
 use super::ledger::Ledger;
 use super::metrics::Outcome;
+use super::named::{self, NameError};
 use super::own::{Own, OwnError};
 use super::pace::{Pace, Rate};
+use super::segments::Getter;
 use super::sync::{Action, Failure, Sync, SyncSettings};
 use crate::trust::{Deed, Trust};
+use elsewhere::Elsewhere;
 
 /// What gossip is said on.
 pub(super) const TOPIC: &str = "/cidcast/announce/1";
@@ -55,6 +63,11 @@ pub(super) enum Command {
         profile: Profile,
         done: oneshot::Sender<Result<(), OwnError>>,
     },
+    /// Say something else that does not come from the assets.
+    Sign {
+        op: Op,
+        done: oneshot::Sender<Result<(), OwnError>>,
+    },
     /// The operator knows that the own feed is complete here.
     Confirm {
         done: oneshot::Sender<Result<(), OwnError>>,
@@ -74,6 +87,13 @@ enum Done {
         publisher: Publisher,
         result: Result<u64, FetchError>,
     },
+    Forks {
+        peer: PeerId,
+        result: Result<evidence::Found, FetchError>,
+    },
+    Name {
+        result: Result<Option<Announcement>, NameError>,
+    },
 }
 
 /// The parts that it is made of.
@@ -86,6 +106,9 @@ pub(super) struct Parts {
     pub(super) topic: Topic,
     pub(super) messages: Messages,
     pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) getter: Getter,
+    pub(super) names: Names,
+    pub(super) blocks: Blocks,
     pub(super) seed: u64,
 }
 
@@ -103,10 +126,12 @@ pub(super) struct Travel {
     peers_pace: Pace<PeerId>,
     publishers_pace: Pace<Publisher>,
     under_way: JoinSet<Done>,
-    /// How much of the own feed each peer said to have that has told all it has.
-    own_elsewhere: BTreeMap<PeerId, u64>,
-    /// The same, while its list goes on.
-    own_so_far: BTreeMap<PeerId, u64>,
+    getter: Getter,
+    names: Names,
+    blocks: Blocks,
+    elsewhere: Elsewhere,
+    /// Whom is asked for evidence now.
+    testifying: BTreeSet<PeerId>,
     speaking: BTreeSet<PeerId>,
     reconcile_at: Instant,
 }
@@ -130,8 +155,11 @@ impl Travel {
             peers_pace: Pace::new(PEER_RATE, MOST_BUCKETS),
             publishers_pace: Pace::new(PUBLISHER_RATE, MOST_BUCKETS),
             under_way: JoinSet::new(),
-            own_elsewhere: BTreeMap::new(),
-            own_so_far: BTreeMap::new(),
+            getter: parts.getter,
+            names: parts.names,
+            blocks: parts.blocks,
+            elsewhere: Elsewhere::default(),
+            testifying: BTreeSet::new(),
             speaking: BTreeSet::new(),
             reconcile_at: Instant::now(),
         }
@@ -172,7 +200,11 @@ impl Travel {
                 self.reconcile_at = self.reconcile_at.min(soon);
             }
             Command::SetProfile { profile, done } => {
-                let result = self.own.announce_profile(profile).await;
+                let result = self.own.announce(Op::Profile(profile)).await;
+                let _ = done.send(self.spread(result).await);
+            }
+            Command::Sign { op, done } => {
+                let result = self.own.announce(op).await;
                 let _ = done.send(self.spread(result).await);
             }
             Command::Confirm { done } => {
@@ -237,12 +269,25 @@ impl Travel {
                 Verdict::Accept
             }
             Some(Outcome::Conflicting) => {
-                self.trust.note_fork(&publisher, count - 1).await;
-                Verdict::Ignore
+                self.forked(&publisher, count - 1).await;
+                // Once: others may have heard of this branch only.
+                match taken.is_evidence {
+                    true => Verdict::Accept,
+                    false => Verdict::Ignore,
+                }
             }
             // Others may want it: what it says is true.
             Some(Outcome::Unwanted | Outcome::OverQuota) => Verdict::Accept,
             _ => Verdict::Ignore,
+        }
+    }
+
+    /// A publisher has two histories.
+    async fn forked(&mut self, publisher: &Publisher, seq: u64) {
+        self.trust.note_fork(publisher, seq).await;
+        if *publisher == self.own.publisher() {
+            // To see that nothing more can be signed.
+            self.reconcile_at = Instant::now();
         }
     }
 
@@ -260,25 +305,63 @@ impl Travel {
                 peer,
                 publisher,
                 result,
-            } => {
-                let mut note = SyncNote {
-                    source: Some(peer.to_string()),
-                    ..SyncNote::default()
-                };
-                match self.noted(&peer, result).await {
-                    Ok(have) => self.sync.delivered(peer, publisher, have),
-                    Err(error) => {
-                        tracing::debug!(%peer, %publisher, %error, "a peer did not deliver");
-                        note.error = Some(error.to_string());
-                        if matches!(error, FetchError::NotTaken(Outcome::Unwanted)) {
-                            self.sync.dropped(&publisher);
+            } => self.since(peer, publisher, result).await,
+            Done::Forks { peer, result } => {
+                self.testifying.remove(&peer);
+                match result {
+                    Ok(found) => {
+                        for (publisher, seq) in found {
+                            self.forked(&publisher, seq).await;
                         }
-                        self.sync.failed(peer, publisher, failure(&error), now);
                     }
+                    // Older programs do not know the question.
+                    Err(error) => tracing::debug!(%peer, %error, "a peer told of no forks"),
                 }
-                self.ledger.note(&publisher, &note).await;
+            }
+            Done::Name { result } => self.name_told(result).await,
+        }
+    }
+
+    /// A peer was asked for a feed.
+    async fn since(&mut self, peer: PeerId, publisher: Publisher, result: Result<u64, FetchError>) {
+        let now = self.ledger.now();
+        let mut note = SyncNote {
+            source: Some(peer.to_string()),
+            ..SyncNote::default()
+        };
+        match self.noted(&peer, result).await {
+            Ok(have) => self.sync.delivered(peer, publisher, have),
+            Err(error) => {
+                tracing::debug!(%peer, %publisher, %error, "a peer did not deliver");
+                note.error = Some(error.to_string());
+                match &error {
+                    FetchError::NotTaken(Outcome::Unwanted) => self.sync.dropped(&publisher),
+                    FetchError::Contradicts(seq) => self.forked(&publisher, *seq).await,
+                    _ => {}
+                }
+                self.sync.failed(peer, publisher, failure(&error), now);
             }
         }
+        self.ledger.note(&publisher, &note).await;
+    }
+
+    /// The own name leads to an announcement: it exists, and so do those before it.
+    async fn name_told(&mut self, result: Result<Option<Announcement>, NameError>) {
+        let noted = match result {
+            Ok(Some(newest)) => {
+                let noted = self.ledger.catalog().note_exists(&newest).await;
+                noted.map_err(NameError::from)
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.own
+            .doubt(noted.as_ref().err().map(ToString::to_string));
+        match noted {
+            Ok(()) => self.elsewhere.name_told(),
+            Err(_) => self.elsewhere.name_failed(self.ledger.now()),
+        }
+        self.reconcile_at = Instant::now();
     }
 
     /// Tells trust what came of asking a peer.
@@ -297,7 +380,7 @@ impl Travel {
         let own = self.own.publisher();
         for (publisher, count) in heads {
             if *publisher == own {
-                self.own_so_far.insert(peer, *count);
+                self.elsewhere.says(peer, *count);
             }
             match self.ledger.limits(publisher).await {
                 Ok(Some(_)) => {}
@@ -314,10 +397,21 @@ impl Travel {
         let last = heads.last().map(|(publisher, _)| *publisher);
         let after = last.filter(|_| more);
         if after.is_none() {
-            let count = self.own_so_far.remove(&peer).unwrap_or(0);
-            self.own_elsewhere.insert(peer, count);
+            self.elsewhere.has_told(peer);
+            self.ask_for_forks(peer);
         }
         self.sync.heads_answered(peer, after);
+    }
+
+    fn ask_for_forks(&mut self, peer: PeerId) {
+        if !self.testifying.insert(peer) {
+            return;
+        }
+        let (ledger, requests) = (self.ledger.clone(), self.requests.clone());
+        self.under_way.spawn(async move {
+            let result = evidence::catch_up(&ledger, &requests, peer).await;
+            Done::Forks { peer, result }
+        });
     }
 
     /// Who is connected, and what that means.
@@ -329,27 +423,28 @@ impl Travel {
             .map(|peer| peer.id)
             .collect();
         self.sync.connected(&self.speaking);
-        self.own_elsewhere
-            .retain(|peer, _| self.speaking.contains(peer));
-        self.own_so_far
-            .retain(|peer, _| self.speaking.contains(peer));
+        self.elsewhere.retain(&self.speaking);
         self.confirm_own().await;
     }
 
     /// A key that came from elsewhere may be signed with once everybody who is connected has said
-    /// what they have, somebody among them knows the feed, and all of that is here.
+    /// what they have, somebody among them knows the feed, the network was asked for what the
+    /// publisher's name leads to, and all of that is here.
     async fn confirm_own(&mut self) {
         if self.own.is_confirmed() || self.speaking.is_empty() {
             return;
         }
-        let all_told = self
-            .speaking
-            .iter()
-            .all(|peer| self.own_elsewhere.contains_key(peer));
-        let most = self.own_elsewhere.values().copied().max().unwrap_or(0);
-        if !all_told || most == 0 {
-            return;
+        if self.elsewhere.should_look_up(self.ledger.now()) {
+            let (names, blocks) = (self.names.clone(), self.blocks.clone());
+            let own = self.own.publisher();
+            self.under_way.spawn(async move {
+                let result = named::newest(&names, &blocks, &own).await;
+                Done::Name { result }
+            });
         }
+        let Some(most) = self.elsewhere.most(&self.speaking) else {
+            return;
+        };
         let Ok(Some(feed)) = self.ledger.catalog().feed(&self.own.publisher()).await else {
             return;
         };
@@ -417,9 +512,10 @@ impl Travel {
                     publisher,
                     from,
                 } => {
+                    let getter = self.getter.clone();
                     self.under_way.spawn(async move {
-                        let result =
-                            fetch::since(&ledger, &requests, peer, (publisher, from)).await;
+                        let from_whom = (&requests, &getter, peer);
+                        let result = fetch::since(&ledger, from_whom, (publisher, from)).await;
                         Done::Since {
                             peer,
                             publisher,

@@ -12,3 +12,5 @@ mod host;
 mod hostile;
 mod own_key;
 mod publishing;
+mod restarting;
+mod snapshots;
