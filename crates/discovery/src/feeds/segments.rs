@@ -32,7 +32,7 @@ const DEADLINE_EACH: Duration = Duration::from_secs(5);
 /// snapshots alone.
 const AT_A_TIME: usize = 2;
 /// A snapshot that this peer did not give is not asked of it again for so long.
-const NOT_GIVEN: Duration = Duration::from_secs(600);
+const NOT_GIVEN: Duration = Duration::from_secs(300);
 /// One that is wrong is not asked of anybody.
 const WRONG: Duration = Duration::from_secs(24 * 3600);
 /// Snapshots that are left alone; the next one takes the place of one whose time is nearest.

@@ -60,7 +60,7 @@ pub(super) struct Snapshots {
     /// To whom signs.
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) own: Publisher,
-    /// How many announcements there were when a snapshot did not pay.
+    /// How many announcements there were when a snapshot was tried.
     pub(super) looked_at: Option<u64>,
 }
 
@@ -129,11 +129,10 @@ impl Snapshots {
         if !policy::is_due(&gain, every, self.looked_at) {
             return Ok(());
         }
+        // Whatever comes of it, the next announcement is no reason to try again.
+        self.looked_at = Some(gain.announcements);
         match write::write(&self.ledger, &self.own, &gain).await? {
-            Written::DoesNotPay => {
-                self.looked_at = Some(gain.announcements);
-                Ok(())
-            }
+            Written::DoesNotPay => Ok(()),
             Written::UndatedProfile => {
                 let feed = catalog.feed(&self.own).await?;
                 let profile = feed.map_or_else(Profile::default, |feed| feed.profile);

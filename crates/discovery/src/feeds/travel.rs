@@ -4,7 +4,9 @@
 //! requests under way. Ends: when its `Shutdown` is triggered, or the swarm has ended. Cancel
 //! safety: what was recorded is recorded; what was not is asked for again.
 
+mod answers;
 mod elsewhere;
+mod own_feed;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,11 +27,11 @@ use super::evidence;
 use super::fetch::{self, FetchError};
 use super::ledger::Ledger;
 use super::metrics::Outcome;
-use super::named::{self, NameError};
+use super::named::NameError;
 use super::own::{Own, OwnError};
 use super::pace::{Pace, Rate};
 use super::segments::Getter;
-use super::sync::{Action, Failure, Sync, SyncSettings};
+use super::sync::{Action, Sync, SyncSettings};
 use crate::trust::{Deed, Trust};
 use elsewhere::Elsewhere;
 
@@ -291,129 +293,6 @@ impl Travel {
         }
     }
 
-    async fn done(&mut self, done: Done) {
-        let now = self.ledger.now();
-        match done {
-            Done::Heads { peer, result } => match self.noted(&peer, result).await {
-                Ok((heads, more)) => self.heads(peer, &heads, more).await,
-                Err(error) => {
-                    tracing::debug!(%peer, %error, "a peer did not say what it has");
-                    self.sync.heads_failed(peer, failure(&error), now);
-                }
-            },
-            Done::Since {
-                peer,
-                publisher,
-                result,
-            } => self.since(peer, publisher, result).await,
-            Done::Forks { peer, result } => {
-                self.testifying.remove(&peer);
-                match result {
-                    Ok(found) => {
-                        for (publisher, seq) in found {
-                            self.forked(&publisher, seq).await;
-                        }
-                    }
-                    // Older programs do not know the question.
-                    Err(error) => tracing::debug!(%peer, %error, "a peer told of no forks"),
-                }
-            }
-            Done::Name { result } => self.name_told(result).await,
-        }
-    }
-
-    /// A peer was asked for a feed.
-    async fn since(&mut self, peer: PeerId, publisher: Publisher, result: Result<u64, FetchError>) {
-        let now = self.ledger.now();
-        let mut note = SyncNote {
-            source: Some(peer.to_string()),
-            ..SyncNote::default()
-        };
-        match self.noted(&peer, result).await {
-            Ok(have) => self.sync.delivered(peer, publisher, have),
-            Err(error) => {
-                tracing::debug!(%peer, %publisher, %error, "a peer did not deliver");
-                note.error = Some(error.to_string());
-                match &error {
-                    FetchError::NotTaken(Outcome::Unwanted) => self.sync.dropped(&publisher),
-                    FetchError::Contradicts(seq) => self.forked(&publisher, *seq).await,
-                    _ => {}
-                }
-                self.sync.failed(peer, publisher, failure(&error), now);
-            }
-        }
-        self.ledger.note(&publisher, &note).await;
-    }
-
-    /// The own name leads to an announcement: it exists, and so do those before it.
-    async fn name_told(&mut self, result: Result<Option<Announcement>, NameError>) {
-        let noted = match result {
-            Ok(Some(newest)) => {
-                let noted = self.ledger.catalog().note_exists(&newest).await;
-                noted.map_err(NameError::from)
-            }
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        self.own
-            .doubt(noted.as_ref().err().map(ToString::to_string));
-        match noted {
-            Ok(()) => self.elsewhere.name_told(),
-            Err(_) => self.elsewhere.name_failed(self.ledger.now()),
-        }
-        self.reconcile_at = Instant::now();
-    }
-
-    /// Tells trust what came of asking a peer.
-    async fn noted<T>(
-        &self,
-        peer: &PeerId,
-        result: Result<T, FetchError>,
-    ) -> Result<T, FetchError> {
-        if let Some(deed) = fetch::deed(&result) {
-            self.trust.note_peer(peer, deed).await;
-        }
-        result
-    }
-
-    async fn heads(&mut self, peer: PeerId, heads: &[(Publisher, u64)], more: bool) {
-        let own = self.own.publisher();
-        for (publisher, count) in heads {
-            if *publisher == own {
-                self.elsewhere.says(peer, *count);
-            }
-            match self.ledger.limits(publisher).await {
-                Ok(Some(_)) => {}
-                Ok(None) => continue,
-                Err(error) => {
-                    tracing::error!(%error, "what is wanted could not be read");
-                    break;
-                }
-            }
-            let feed = self.ledger.catalog().feed(publisher).await;
-            let have = feed.ok().flatten().map_or(0, |feed| feed.have);
-            self.sync.claimed(peer, *publisher, *count, have);
-        }
-        let last = heads.last().map(|(publisher, _)| *publisher);
-        let after = last.filter(|_| more);
-        if after.is_none() {
-            self.elsewhere.has_told(peer);
-            self.ask_for_forks(peer);
-        }
-        self.sync.heads_answered(peer, after);
-    }
-
-    fn ask_for_forks(&mut self, peer: PeerId) {
-        if !self.testifying.insert(peer) {
-            return;
-        }
-        let (ledger, requests) = (self.ledger.clone(), self.requests.clone());
-        self.under_way.spawn(async move {
-            let result = evidence::catch_up(&ledger, &requests, peer).await;
-            Done::Forks { peer, result }
-        });
-    }
-
     /// Who is connected, and what that means.
     async fn look(&mut self) {
         let speaks = |protocols: &[String]| protocols.iter().any(|protocol| protocol == PROTOCOL);
@@ -425,75 +304,6 @@ impl Travel {
         self.sync.connected(&self.speaking);
         self.elsewhere.retain(&self.speaking);
         self.confirm_own().await;
-    }
-
-    /// A key that came from elsewhere may be signed with once everybody who is connected has said
-    /// what they have, somebody among them knows the feed, the network was asked for what the
-    /// publisher's name leads to, and all of that is here.
-    async fn confirm_own(&mut self) {
-        if self.own.is_confirmed() || self.speaking.is_empty() {
-            return;
-        }
-        if self.elsewhere.should_look_up(self.ledger.now()) {
-            let (names, blocks) = (self.names.clone(), self.blocks.clone());
-            let own = self.own.publisher();
-            self.under_way.spawn(async move {
-                let result = named::newest(&names, &blocks, &own).await;
-                Done::Name { result }
-            });
-        }
-        let Some(most) = self.elsewhere.most(&self.speaking) else {
-            return;
-        };
-        let Ok(Some(feed)) = self.ledger.catalog().feed(&self.own.publisher()).await else {
-            return;
-        };
-        if feed.have >= most && feed.have >= feed.known {
-            match self.own.confirm().await {
-                Ok(()) => {
-                    tracing::info!(have = feed.have, "the own feed is complete here");
-                    self.reconcile_at = Instant::now();
-                }
-                Err(error) => tracing::error!(%error, "the own key could not be confirmed"),
-            }
-        }
-    }
-
-    async fn reconcile(&mut self) {
-        self.reconcile_at = Instant::now() + self.ledger.settings().reconcile_every;
-        let reach = self.swarm.reach().await;
-        let nodes = match reach.external.is_empty() {
-            true => reach.listening,
-            false => reach.external,
-        };
-        let result = self
-            .own
-            .reconcile(addresses(nodes, &self.swarm.peer_id()))
-            .await;
-        if self.own.is_waiting() {
-            self.reconcile_at = Instant::now() + PINNING;
-        }
-        match self.spread(result).await {
-            Ok(()) => {}
-            Err(OwnError::NotReady(standing)) => {
-                tracing::debug!(?standing, "the own feed is not signed now");
-            }
-            Err(error) => tracing::error!(%error, "the own feed could not be reconciled"),
-        }
-    }
-
-    /// Tells everybody.
-    async fn spread(
-        &mut self,
-        signed: Result<Vec<Announcement>, OwnError>,
-    ) -> Result<(), OwnError> {
-        for announcement in signed? {
-            if let Err(error) = self.topic.publish(announcement.bytes().clone()).await {
-                // Whoever connects asks what there is.
-                tracing::debug!(seq = announcement.seq(), %error, "nobody to tell");
-            }
-        }
-        Ok(())
     }
 
     /// Starts what is to be asked now.
@@ -545,28 +355,4 @@ impl Travel {
         let behind = i64::try_from(self.sync.behind()).unwrap_or(i64::MAX);
         self.ledger.metrics().behind.set(behind);
     }
-}
-
-fn failure(error: &FetchError) -> Failure {
-    match error.is_about_peer() {
-        true => Failure::Peer,
-        false => Failure::Request,
-    }
-}
-
-/// Addresses as a profile has them: at most 16, each ending in this node's peer id.
-fn addresses(nodes: Vec<String>, peer_id: &str) -> Vec<String> {
-    const MOST: usize = 16;
-    let suffix = format!("/p2p/{peer_id}");
-    let whole = nodes
-        .into_iter()
-        .map(|address| match address.ends_with(&suffix) {
-            true => address,
-            false => address + &suffix,
-        });
-    let mut whole: Vec<String> = whole.filter(|address| address.len() <= 512).collect();
-    whole.sort();
-    whole.dedup();
-    whole.truncate(MOST);
-    whole
 }

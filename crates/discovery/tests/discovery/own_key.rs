@@ -4,7 +4,7 @@ use std::fs;
 
 use cidcast_announce::Announcement;
 use cidcast_announce::chain::second_history;
-use cidcast_discovery::feeds::{Mode, OwnError, Standing};
+use cidcast_discovery::feeds::{Mode, OwnError, OwnStatus, Standing};
 
 use crate::host::{DAY_ZERO, Host, LONG, eventually};
 
@@ -136,17 +136,23 @@ async fn a_moved_key_waits_for_what_its_name_leads_to() {
     .await;
 
     // Whom it asks knows less than there is, and what the name leads to is not to be had.
+    let key = with_key_of(&one);
+    let old = one.stop().await;
     let two = Host::at(folder, Mode::Open, DAY_ZERO).await;
-    let new = Host::at(with_key_of(&one), Mode::Follows, DAY_ZERO + 1000).await;
+    let new = Host::at(key, Mode::Follows, DAY_ZERO + 1000).await;
     new.meet(&names).await;
     new.meet(&two).await;
     new.has(&publisher, told).await;
     let mut own = new.feeds().watch_own();
-    let doubts = |own: &cidcast_discovery::feeds::OwnStatus| {
-        own.standing == Standing::Unconfirmed && own.error.is_some()
-    };
+    let doubts = |own: &OwnStatus| own.standing == Standing::Unconfirmed && own.error.is_some();
     let waiting = own.wait_for(doubts);
     tokio::time::timeout(LONG, waiting).await.unwrap().unwrap();
+
+    // The old host comes back once more, and says where it is now.
+    let one = Host::at(old, Mode::Follows, DAY_ZERO + 1000).await;
+    let mut back = one.feeds().watch_own();
+    let turn = back.wait_for(|own| own.reconciled_at.is_some()).await;
+    turn.unwrap();
     new.meet(&one).await;
     new.has(&publisher, newest.have).await;
     let moved = async {
