@@ -149,50 +149,63 @@ impl Feeds {
         });
         let mode = args.settings.mode;
         let ledger = ledger::Ledger::new(
-            args.catalog,
-            args.store,
-            args.clock,
-            args.settings,
-            args.metrics,
+            args.catalog.clone(),
+            args.store.clone(),
+            args.clock.clone(),
+            args.settings.clone(),
+            args.metrics.clone(),
         );
         ledger.tidy_all().await?;
         let (commands, commands_out) = mpsc::channel(MOST_WAITING);
         let feeds = Self {
             ledger: ledger.clone(),
             status: watching,
-            commands: commands.clone(),
+            commands,
         };
         if mode == Mode::Off {
             return Ok(feeds);
         }
+        let own = Own::new(key, ledger, confirmed, status);
+        feeds.set_out(args, own, commands_out, shutdown).await?;
+        Ok(feeds)
+    }
+
+    /// Starts what moves.
+    async fn set_out(
+        &self,
+        args: FeedArgs,
+        own: Own,
+        commands: mpsc::Receiver<Command>,
+        shutdown: &Shutdown,
+    ) -> Result<(), StartError> {
         let joining = args.swarm.gossip().join(travel::TOPIC, gossip::MAX_BYTES);
         let (topic, messages) = joining.await?;
         let getter = Getter::new(args.network);
+        let snapshots = Snapshots {
+            ledger: self.ledger.clone(),
+            getter: getter.clone(),
+            commands: self.commands.clone(),
+            own: own.publisher(),
+            looked_at: None,
+        };
         let travel = Travel::new(Parts {
-            own: Own::new(key, ledger.clone(), confirmed, status),
-            ledger: ledger.clone(),
+            own,
+            ledger: self.ledger.clone(),
             trust: args.trust,
             requests: args.swarm.requests(),
             swarm: args.swarm,
             topic,
             messages,
-            commands: commands_out,
-            getter: getter.clone(),
+            commands,
+            getter,
             names: args.names,
             blocks: args.blocks,
             seed: u64::try_from(random_u128() >> 64).unwrap_or(1),
         });
         let stop = shutdown.token().clone();
         shutdown.spawn("feeds", travel.run(stop));
-        let snapshots = Snapshots {
-            ledger,
-            getter,
-            commands,
-            own: publisher,
-            looked_at: None,
-        };
         snapshots.start(shutdown);
-        Ok(feeds)
+        Ok(())
     }
 
     /// Everything that is recorded: feeds, announced assets, tombstones, forks.

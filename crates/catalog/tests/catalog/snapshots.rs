@@ -116,7 +116,11 @@ async fn snapshot_and_rest_are_the_whole(batches: Vec<Vec<Act>>, cut: Index, lit
     ops.insert(rest, vec![Op::Snapshot(snapshot.clone())]);
     let all = chain(&own, ops);
     let recorded = record(&whole, &all[rest..]).await;
-    assert!(recorded.iter().all(|one| matches!(one, Recorded::Applied(_))));
+    assert!(
+        recorded
+            .iter()
+            .all(|one| matches!(one, Recorded::Applied(_)))
+    );
 
     // Nothing, or some of it, is there before.
     let other = catalog().await;
@@ -124,7 +128,11 @@ async fn snapshot_and_rest_are_the_whole(batches: Vec<Vec<Act>>, cut: Index, lit
     let have = load(&other, &all[rest], &snapshot, &blocks).await;
     assert_eq!(have, snapshot.seq + 1);
     let recorded = record(&other, &all[rest..]).await;
-    assert!(recorded.iter().all(|one| matches!(one, Recorded::Applied(_))));
+    assert!(
+        recorded
+            .iter()
+            .all(|one| matches!(one, Recorded::Applied(_)))
+    );
 
     assert_eq!(state(&other, &own).await, state(&whole, &own).await);
     let feed = |feed: Option<cidcast_catalog::Feed>| {
@@ -187,7 +195,10 @@ async fn who_has_the_history_does_not_take_a_snapshot_for_it() {
     record(&whole, &before).await;
     let blocks = segments(&whole, &own).await;
     let snapshot = snapshot(&before[1], &blocks);
-    let all = chain(&own, [ops, vec![vec![Op::Snapshot(snapshot.clone())]]].concat());
+    let all = chain(
+        &own,
+        [ops, vec![vec![Op::Snapshot(snapshot.clone())]]].concat(),
+    );
     let begun = whole
         .load_snapshot(&all[2], &snapshot, 1, &ROOMY, at(9_000))
         .await;
@@ -235,10 +246,18 @@ async fn a_snapshot_is_held_until_a_newer_one_is() {
     let publisher = key(1).publisher();
     record(&catalog, &all[..2]).await;
     let bytes = catalog.feed_usage().await.unwrap().bytes;
-    assert_eq!(catalog.snapshots_to_hold(None, 9).await.unwrap(), [publisher]);
+    assert_eq!(
+        catalog.snapshots_to_hold(None, 9).await.unwrap(),
+        [publisher]
+    );
     let hold = |n: usize, limits| {
         let (catalog, cid) = (catalog.clone(), all[n].cid());
-        async move { catalog.hold_snapshot(&publisher, &cid, 50, &limits).await.unwrap() }
+        async move {
+            catalog
+                .hold_snapshot(&publisher, &cid, 50, &limits)
+                .await
+                .unwrap()
+        }
     };
     let tight = FeedLimits {
         publisher_bytes: bytes + 49,
@@ -301,5 +320,8 @@ async fn a_profile_whose_announcement_is_not_known_has_to_be_announced_again() {
     let all = chain(&key(1), vec![vec![profile("Somebody")]]);
     record(&catalog, &all).await;
     let entries = state(&catalog, &key(1)).await;
-    assert_eq!((entries.len(), entries[0].seq, entries[0].at), (1, 0, all[0].at()));
+    assert_eq!(
+        (entries.len(), entries[0].seq, entries[0].at),
+        (1, 0, all[0].at())
+    );
 }

@@ -134,7 +134,7 @@ struct Story {
 }
 
 impl Story {
-    fn of(n: u8, segments: Vec<Cid>) -> Self {
+    fn of(n: u8, segments: &[Cid]) -> Self {
         let key = SigningKey::from_seed([n; 32]);
         let mut announcements: Vec<Announcement> = Vec::new();
         for seq in 0..3 {
@@ -143,7 +143,7 @@ impl Story {
                 (2, Some(last)) => Op::Snapshot(Snapshot {
                     seq: 1,
                     head: last.cid(),
-                    segments: segments.clone(),
+                    segments: segments.to_vec(),
                 }),
                 _ => Op::Profile(Profile {
                     name: format!("Name {seq}"),
@@ -214,10 +214,10 @@ async fn a_snapshot_that_is_missing_wrong_or_too_large_is_passed_over_for_the_hi
     host.meet(&giver).await;
 
     let stories = [
-        Story::of(61, vec![wrong]),
-        Story::of(62, vec![nowhere(1), nowhere(2)]),
-        Story::of(63, (0..1024).map(nowhere).collect()),
-        Story::of(64, Vec::new()),
+        Story::of(61, &[wrong]),
+        Story::of(62, &[nowhere(1), nowhere(2)]),
+        Story::of(63, &(0..1024).map(nowhere).collect::<Vec<_>>()),
+        Story::of(64, &[]),
     ];
     let stories = stories.map(|story| (story.publisher(), story));
     let stories = BTreeMap::from(stories);
