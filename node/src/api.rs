@@ -79,7 +79,7 @@ pub(crate) use network::blocks::{BlockListView, BlockLists, BlockRequest};
 pub(crate) use network::copies::{CopyView, OutgoingView};
 pub(crate) use network::deliveries::{DeliveryList, DeliveryView};
 pub(crate) use network::discover::{AnnouncedList, AnnouncedView};
-pub(crate) use network::feeds::{FeedDetail, FeedList, FeedView};
+pub(crate) use network::feeds::{FeedDetail, FeedList, FeedView, SnapshotView};
 pub(crate) use network::follows::{
     FollowList, FollowPatch, FollowRequest, FollowView, FollowerList,
 };

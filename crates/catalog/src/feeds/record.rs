@@ -11,11 +11,11 @@ use crate::row::{integer, millis, size};
 use crate::{Catalog, CatalogError};
 
 /// Where a feed stands, inside a transaction.
-struct Place {
-    id: i64,
-    have: u64,
+pub(super) struct Place {
+    pub(super) id: i64,
+    pub(super) have: u64,
     head: Option<Cid>,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Catalog {
@@ -173,7 +173,7 @@ async fn append(
     Ok(())
 }
 
-async fn place(
+pub(super) async fn place(
     write: &mut Transaction<'static, Sqlite>,
     publisher: &Publisher,
 ) -> Result<Option<Place>, CatalogError> {
@@ -198,7 +198,7 @@ async fn place(
     .transpose()
 }
 
-async fn new_place(
+pub(super) async fn new_place(
     write: &mut Transaction<'static, Sqlite>,
     publisher: &Publisher,
 ) -> Result<Place, CatalogError> {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cidcast_catalog::{
-    AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, Subject, TransferPace,
-    UnitName,
+    AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, SnapshotState, Subject,
+    TransferPace, UnitName,
 };
 use cidcast_types::{AssetState, Cid, RenditionName};
 use sqlx::migrate::Migrator;
@@ -122,6 +122,16 @@ async fn check_rows(version: i64, catalog: &Catalog) {
         check_follows(catalog).await;
     }
     if version >= 7 {
+        let publisher = catalog.feeds(None, 9).await.unwrap().items[0].publisher;
+        let named = catalog.known_snapshot(&publisher).await.unwrap().unwrap();
+        assert_eq!((named.seq, named.state), (1, SnapshotState::Held));
+        assert_eq!(catalog.untidy_feeds().await.unwrap(), [publisher]);
+        assert_eq!(catalog.unfollowed().await.unwrap().len(), 1);
+        let asset = "00000000060000000000000006".parse().unwrap();
+        let reason = catalog.retract_reason(&asset).await.unwrap();
+        assert_eq!(reason.as_deref(), Some("rights"));
+    }
+    if version >= 8 {
         let pace = catalog.follows().await.unwrap()[0].policy.pace;
         assert_eq!(pace, TransferPace::Paused);
         assert_eq!(catalog.replication_pace().await.unwrap(), pace);

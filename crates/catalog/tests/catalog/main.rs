@@ -18,6 +18,7 @@ mod lists;
 mod notices;
 mod replicas;
 mod shown;
+mod snapshots;
 mod trust;
 mod units;
 mod uploads;

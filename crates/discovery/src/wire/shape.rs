@@ -32,6 +32,12 @@ pub(super) enum RequestShape {
     BlockList {
         publisher: Key,
     },
+    Forked {
+        after: Option<Key>,
+    },
+    Evidence {
+        publisher: Key,
+    },
     Copies {
         publisher: Key,
         asset: Option<AssetId>,
@@ -64,6 +70,13 @@ pub(super) enum ResponseShape {
     },
     BlockList {
         list: Option<Bytes>,
+    },
+    Forked {
+        publishers: Vec<Key>,
+        more: bool,
+    },
+    Evidence {
+        pair: Option<(Bytes, Bytes)>,
     },
     Copies {
         notices: Vec<Bytes>,
@@ -105,6 +118,12 @@ impl RequestShape {
             Request::BlockList { publisher } => Self::BlockList {
                 publisher: key(&publisher),
             },
+            Request::Forked { after } => Self::Forked {
+                after: after.as_ref().map(key),
+            },
+            Request::Evidence { publisher } => Self::Evidence {
+                publisher: key(&publisher),
+            },
             Request::Copies {
                 publisher,
                 asset,
@@ -138,6 +157,12 @@ impl RequestShape {
                 Request::Notices(notices)
             }
             Self::BlockList { publisher: key } => Request::BlockList {
+                publisher: publisher(key)?,
+            },
+            Self::Forked { after } => Request::Forked {
+                after: after.map(publisher).transpose()?,
+            },
+            Self::Evidence { publisher: key } => Request::Evidence {
                 publisher: publisher(key)?,
             },
             Self::Copies {
@@ -183,6 +208,11 @@ impl ResponseShape {
                 answers: answers.into_iter().map(AnswerShape::of).collect(),
             },
             Response::BlockList(list) => Self::BlockList { list },
+            Response::Forked { publishers, more } => Self::Forked {
+                publishers: publishers.iter().map(key).collect(),
+                more,
+            },
+            Response::Evidence(pair) => Self::Evidence { pair },
             Response::Copies(copies) => Self::Copies {
                 notices: copies.notices,
                 more: copies.more,
@@ -238,6 +268,13 @@ impl ResponseShape {
                 Response::Notices(answers.collect::<Result<_, _>>()?)
             }
             Self::BlockList { list } => Response::BlockList(list),
+            Self::Forked { publishers, more } => {
+                at_most("publishers", publishers.len(), MAX_HEADS)?;
+                let publishers = publishers.into_iter().map(publisher);
+                let publishers = publishers.collect::<Result<_, _>>()?;
+                Response::Forked { publishers, more }
+            }
+            Self::Evidence { pair } => Response::Evidence(pair),
             Self::Copies {
                 notices,
                 more,
