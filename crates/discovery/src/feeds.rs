@@ -8,7 +8,9 @@
 //! the same before and after a restart.
 
 mod answer;
+mod changes;
 mod fetch;
+pub(crate) mod hearing;
 mod key;
 mod ledger;
 mod metrics;
@@ -34,12 +36,20 @@ use cidcast_types::AssetId;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::trust::Trust;
-use crate::wire::Response;
+use crate::wire::{Mark, Response};
 use key::KeyOrigin;
 use own::Own;
 use travel::{Command, Parts, Travel};
 
 pub(crate) use pace::{Pace, Rate};
+#[cfg(feature = "simulation")]
+pub(crate) use {
+    answer::portion,
+    changes::Changes,
+    fetch::MAX_BYTES,
+    hearing::{Heard, Hearing},
+    sync::{Action, Failure, Sync, SyncSettings},
+};
 
 pub use key::PublisherKeyError;
 pub use ledger::{FeedEvent, LedgerError};
@@ -263,8 +273,9 @@ impl Feeds {
     pub(crate) async fn answer_heads(
         &self,
         after: Option<&Publisher>,
+        since: Option<&Mark>,
     ) -> Result<Response, CatalogError> {
-        answer::heads(&self.ledger, after).await
+        answer::heads(&self.ledger, after, since).await
     }
 
     /// Answers a peer that asks for a piece of a feed.

@@ -19,6 +19,8 @@ use cidcast_ipfs::swarm::PeerId;
 use cidcast_runtime::Backoff;
 use cidcast_types::Timestamp;
 
+use crate::wire::Mark;
+
 /// Bounds and rhythm.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SyncSettings {
@@ -34,6 +36,8 @@ pub(crate) struct SyncSettings {
     pub(crate) feeds: usize,
     /// Some peer is asked for its heads this often.
     pub(crate) round: Duration,
+    /// And for its whole list, not only for what has moved, this often.
+    pub(crate) whole: Duration,
     /// A peer that cannot be asked is left alone for so long.
     pub(crate) rest: Duration,
     /// Waits of a feed that nobody gives.
@@ -50,6 +54,8 @@ impl Default for SyncSettings {
             feeds: 16_384,
             // Gossip brings the new within a second; this is for what it lost.
             round: Duration::from_secs(20),
+            // Nothing is known to need it: whatever was overlooked heals within the day.
+            whole: Duration::from_secs(6 * 3600),
             rest: Duration::from_secs(600),
             backoff: Backoff {
                 first: Duration::from_secs(10),
@@ -68,6 +74,8 @@ pub(crate) enum Action {
     AskHeads {
         peer: PeerId,
         after: Option<Publisher>,
+        /// It was told before: only what has moved since.
+        since: Option<Mark>,
     },
     /// Ask a peer for a feed from a number on.
     AskSince {
@@ -92,7 +100,7 @@ pub(crate) enum Failure {
     Request,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Peer {
     claims: BTreeMap<Publisher, u64>,
     /// Requests for feeds under way.
@@ -100,10 +108,62 @@ struct Peer {
     asking_heads: bool,
     /// Where its list of heads goes on.
     after: Option<Publisher>,
+    /// What it said when its list began.
+    beginning: Option<Mark>,
+    /// What is asked for now is not the beginning of its list.
+    is_later_piece: bool,
+    /// Everything up to there is known.
+    mark: Option<Mark>,
+    /// When its whole list is asked for again.
+    whole_at: Timestamp,
+    /// Some of its claims had no room.
+    is_cut: bool,
     /// Not asked before.
     rests_until: Option<Timestamp>,
     /// Its heads were never asked for.
     is_new: bool,
+}
+
+impl Peer {
+    fn new() -> Self {
+        Self {
+            claims: BTreeMap::new(),
+            busy: 0,
+            asking_heads: false,
+            after: None,
+            beginning: None,
+            is_later_piece: false,
+            mark: None,
+            whole_at: Timestamp::from_millis(0),
+            is_cut: false,
+            rests_until: None,
+            is_new: true,
+        }
+    }
+
+    /// From the beginning, on from where it was, or what has moved.
+    fn ask_heads(&mut self, peer: PeerId, now: Timestamp, whole: Duration) -> Action {
+        self.asking_heads = true;
+        let after = self.after.take();
+        self.is_later_piece = after.is_some();
+        self.is_new &= self.is_later_piece;
+        let since = match after {
+            None if self.whole_at > now => self.mark.clone(),
+            _ => None,
+        };
+        if after.is_none() && since.is_none() {
+            self.forget_marks();
+            self.whole_at = now.after(whole);
+        }
+        Action::AskHeads { peer, after, since }
+    }
+
+    /// Its whole list is asked for next time.
+    fn forget_marks(&mut self) {
+        self.beginning = None;
+        self.mark = None;
+        self.is_cut = false;
+    }
 }
 
 #[derive(Debug)]
@@ -142,16 +202,19 @@ impl Sync {
 
     /// Who is connected now.
     pub(crate) fn connected(&mut self, peers: &BTreeSet<PeerId>) {
-        self.peers
-            .retain(|peer, state| peers.contains(peer) || state.busy > 0 || state.asking_heads);
+        self.peers.retain(|peer, state| {
+            let is_here = peers.contains(peer);
+            if !is_here {
+                // It may come back as somebody who knows nothing of its marks.
+                state.forget_marks();
+            }
+            is_here || state.busy > 0 || state.asking_heads
+        });
         for peer in peers {
             if self.peers.len() >= self.settings.peers {
                 break;
             }
-            self.peers.entry(*peer).or_insert_with(|| Peer {
-                is_new: true,
-                ..Peer::default()
-            });
+            self.peers.entry(*peer).or_insert_with(Peer::new);
         }
     }
 
@@ -199,6 +262,7 @@ impl Sync {
         let known = self.behind.contains_key(&publisher);
         let room = state.claims.contains_key(&publisher) || state.claims.len() < most;
         if !room || !(known || self.behind.len() < self.settings.feeds) {
+            state.is_cut = true;
             return;
         }
         let before = state.claims.insert(publisher, count);
@@ -216,12 +280,30 @@ impl Sync {
     }
 
     /// `peer` has answered about heads: the claims were told before. `after`: where its list goes
-    /// on, if it does.
-    pub(crate) fn heads_answered(&mut self, peer: PeerId, after: Option<Publisher>) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.asking_heads = false;
-            state.after = after;
+    /// on, if it does. `mark`: what to ask with next time.
+    pub(crate) fn heads_answered(
+        &mut self,
+        peer: PeerId,
+        after: Option<Publisher>,
+        mark: Option<Mark>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        state.asking_heads = false;
+        // What moves while a list is told piece by piece may be in a piece that was told already.
+        let beginning = match state.is_later_piece {
+            true => state.beginning.take(),
+            false => mark,
+        };
+        if after.is_some() {
+            state.beginning = beginning;
+        } else if state.is_cut {
+            state.forget_marks();
+        } else {
+            state.mark = beginning;
         }
+        state.after = after;
     }
 
     /// `peer` has not answered about heads.
@@ -229,6 +311,7 @@ impl Sync {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.asking_heads = false;
             state.after = None;
+            state.forget_marks();
         }
         self.rest(peer, failure, now);
     }
@@ -259,6 +342,7 @@ impl Sync {
         for peer in self.peers.values_mut() {
             peer.rests_until = None;
             peer.is_new = true;
+            peer.forget_marks();
         }
         for feed in self.behind.values_mut() {
             feed.next_at = Timestamp::from_millis(0);
@@ -384,10 +468,7 @@ impl Sync {
         asked.truncate(self.settings.requests);
         for id in asked {
             if let Some(peer) = self.peers.get_mut(&id) {
-                peer.is_new = false;
-                peer.asking_heads = true;
-                let after = peer.after.take();
-                actions.push(Action::AskHeads { peer: id, after });
+                actions.push(peer.ask_heads(id, now, self.settings.whole));
             }
         }
     }
@@ -410,11 +491,15 @@ impl Sync {
         {
             state.rests_until = Some(now.after(self.settings.rest));
             state.claims.clear();
+            state.forget_marks();
         }
     }
 
     /// Forgets that a feed is behind when nobody claims so any more.
     fn tidy(&mut self, publisher: &Publisher) {
+        if !self.behind.contains_key(publisher) {
+            return;
+        }
         let is_asked = |feed: &Behind| feed.asked.is_some();
         let is_claimed = |peer: &Peer| peer.claims.contains_key(publisher);
         if !self.behind.get(publisher).is_some_and(is_asked) && !self.peers.values().any(is_claimed)

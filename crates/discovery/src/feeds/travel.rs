@@ -18,12 +18,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::{self, FetchError};
+use super::hearing::{self, Heard, Hearing};
 use super::ledger::Ledger;
 use super::metrics::Outcome;
 use super::own::{Own, OwnError};
-use super::pace::{Pace, Rate};
 use super::sync::{Action, Failure, Sync, SyncSettings};
 use crate::trust::{Deed, Trust};
+use crate::wire::{Heads, Mark};
 
 /// What gossip is said on.
 pub(super) const TOPIC: &str = "/cidcast/announce/1";
@@ -33,19 +34,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(500);
 /// A public asset whose package is not open yet is looked at again after this.
 const PINNING: Duration = Duration::from_secs(5);
-/// A node that has been off says a month's worth in one go; nobody honest says more by gossip.
-const PEER_RATE: Rate = Rate {
-    burst: 64,
-    every: Duration::from_millis(250),
-};
-/// What a publisher says faster than this is caught up with instead.
-const PUBLISHER_RATE: Rate = Rate {
-    burst: 32,
-    every: Duration::from_secs(1),
-};
-/// Buckets of either kind.
-const MOST_BUCKETS: usize = 4096;
-
 /// What the handle asks of the task.
 pub(super) enum Command {
     /// Compare the assets with the own feed soon.
@@ -67,7 +55,9 @@ pub(super) enum Command {
 enum Done {
     Heads {
         peer: PeerId,
-        result: Result<(Vec<(Publisher, u64)>, bool), FetchError>,
+        /// Only what has moved since was asked for.
+        since: Option<Mark>,
+        result: Result<Heads, FetchError>,
     },
     Since {
         peer: PeerId,
@@ -100,8 +90,7 @@ pub(super) struct Travel {
     messages: Messages,
     commands: mpsc::Receiver<Command>,
     sync: Sync,
-    peers_pace: Pace<PeerId>,
-    publishers_pace: Pace<Publisher>,
+    hearing: Hearing,
     under_way: JoinSet<Done>,
     /// How much of the own feed each peer said to have that has told all it has.
     own_elsewhere: BTreeMap<PeerId, u64>,
@@ -127,8 +116,7 @@ impl Travel {
             messages: parts.messages,
             commands: parts.commands,
             sync: Sync::new(settings, parts.seed),
-            peers_pace: Pace::new(PEER_RATE, MOST_BUCKETS),
-            publishers_pace: Pace::new(PUBLISHER_RATE, MOST_BUCKETS),
+            hearing: Hearing::default(),
             under_way: JoinSet::new(),
             own_elsewhere: BTreeMap::new(),
             own_so_far: BTreeMap::new(),
@@ -195,7 +183,7 @@ impl Travel {
         if self.trust.refuses_peer(&peer) {
             return Verdict::Ignore;
         }
-        if !self.peers_pace.allows(peer, now) {
+        if !self.hearing.peers.allows(peer, now) {
             self.ledger.metrics().count(Outcome::TooFast);
             return Verdict::Ignore;
         }
@@ -210,7 +198,8 @@ impl Travel {
                 return Verdict::Reject;
             }
         };
-        if !self.publishers_pace.allows(announcement.publisher(), now) {
+        let publishers = &mut self.hearing.publishers;
+        if !publishers.allows(announcement.publisher(), now) {
             self.ledger.metrics().count(Outcome::TooFast);
             return Verdict::Ignore;
         }
@@ -225,32 +214,29 @@ impl Travel {
                 return Verdict::Ignore;
             }
         };
-        match taken.outcomes.first() {
-            Some(Outcome::Applied) => {
-                self.trust.note_peer(&peer, Deed::Delivered).await;
-                self.sync.moved(publisher, taken.have);
-                Verdict::Accept
-            }
-            Some(Outcome::Reordered) => {
-                self.sync.claimed(peer, publisher, count, taken.have);
-                // It is good, only too early for this node.
-                Verdict::Accept
-            }
-            Some(Outcome::Conflicting) => {
-                self.trust.note_fork(&publisher, count - 1).await;
-                Verdict::Ignore
-            }
-            // Others may want it: what it says is true.
-            Some(Outcome::Unwanted | Outcome::OverQuota) => Verdict::Accept,
-            _ => Verdict::Ignore,
+        let outcome = taken.outcomes.first().copied();
+        match outcome {
+            Some(Outcome::Applied) => self.trust.note_peer(&peer, Deed::Delivered).await,
+            Some(Outcome::Conflicting) => self.trust.note_fork(&publisher, count - 1).await,
+            _ => {}
         }
+        let heard = Heard {
+            peer,
+            publisher,
+            count,
+        };
+        hearing::note(&mut self.sync, heard, outcome, taken.have)
     }
 
     async fn done(&mut self, done: Done) {
         let now = self.ledger.now();
         match done {
-            Done::Heads { peer, result } => match self.noted(&peer, result).await {
-                Ok((heads, more)) => self.heads(peer, &heads, more).await,
+            Done::Heads {
+                peer,
+                since,
+                result,
+            } => match self.noted(&peer, result).await {
+                Ok(heads) => self.heads(peer, since, heads).await,
                 Err(error) => {
                     tracing::debug!(%peer, %error, "a peer did not say what it has");
                     self.sync.heads_failed(peer, failure(&error), now);
@@ -293,9 +279,10 @@ impl Travel {
         result
     }
 
-    async fn heads(&mut self, peer: PeerId, heads: &[(Publisher, u64)], more: bool) {
+    async fn heads(&mut self, peer: PeerId, since: Option<Mark>, answer: Heads) {
+        let Heads { heads, more, mark } = answer;
         let own = self.own.publisher();
-        for (publisher, count) in heads {
+        for (publisher, count) in &heads {
             if *publisher == own {
                 self.own_so_far.insert(peer, *count);
             }
@@ -304,7 +291,9 @@ impl Travel {
                 Ok(None) => continue,
                 Err(error) => {
                     tracing::error!(%error, "what is wanted could not be read");
-                    break;
+                    self.sync
+                        .heads_failed(peer, Failure::Request, self.ledger.now());
+                    return;
                 }
             }
             let feed = self.ledger.catalog().feed(publisher).await;
@@ -314,10 +303,15 @@ impl Travel {
         let last = heads.last().map(|(publisher, _)| *publisher);
         let after = last.filter(|_| more);
         if after.is_none() {
-            let count = self.own_so_far.remove(&peer).unwrap_or(0);
-            self.own_elsewhere.insert(peer, count);
+            let told = self.own_so_far.remove(&peer);
+            if since.is_none() {
+                self.own_elsewhere.insert(peer, told.unwrap_or(0));
+            } else if let (Some(told), Some(before)) = (told, self.own_elsewhere.get_mut(&peer)) {
+                // What has not moved is not told again.
+                *before = told;
+            }
         }
-        self.sync.heads_answered(peer, after);
+        self.sync.heads_answered(peer, after, mark);
     }
 
     /// Who is connected, and what that means.
@@ -406,10 +400,14 @@ impl Travel {
         for action in self.sync.plan(self.ledger.now()) {
             let (ledger, requests) = (self.ledger.clone(), self.requests.clone());
             match action {
-                Action::AskHeads { peer, after } => {
+                Action::AskHeads { peer, after, since } => {
                     self.under_way.spawn(async move {
-                        let result = fetch::heads(&requests, peer, after).await;
-                        Done::Heads { peer, result }
+                        let result = fetch::heads(&requests, peer, after, since.clone()).await;
+                        Done::Heads {
+                            peer,
+                            since,
+                            result,
+                        }
                     });
                 }
                 Action::AskSince {

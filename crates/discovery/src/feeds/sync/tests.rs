@@ -22,7 +22,7 @@ fn sync(peers: &[u8]) -> Sync {
     sync.connected(&peers.iter().map(|n| peer(*n)).collect());
     for action in sync.plan(at(0)) {
         if let Action::AskHeads { peer, .. } = action {
-            sync.heads_answered(peer, None);
+            sync.heads_answered(peer, None, None);
         }
     }
     sync
@@ -48,10 +48,11 @@ fn whoever_connects_is_asked_what_it_has() {
     assert_eq!(sync.plan(at(0)).len(), 2);
     assert_eq!(sync.plan(at(1)), [], "once");
     let next = publisher(9);
-    sync.heads_answered(peer(1), Some(next));
+    sync.heads_answered(peer(1), Some(next), None);
     let more = Action::AskHeads {
         peer: peer(1),
         after: Some(next),
+        since: None,
     };
     assert_eq!(sync.plan(at(2)), [more]);
 }
