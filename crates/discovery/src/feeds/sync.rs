@@ -19,6 +19,7 @@ use cidcast_ipfs::swarm::PeerId;
 use cidcast_runtime::Backoff;
 use cidcast_types::Timestamp;
 
+use super::pace::{Pace, Rate};
 use crate::wire::Mark;
 
 /// Bounds and rhythm.
@@ -34,6 +35,9 @@ pub(crate) struct SyncSettings {
     pub(crate) claims_per_peer: usize,
     /// Feeds that can be behind at a time.
     pub(crate) feeds: usize,
+    /// And how fast one peer is asked: whoever asks faster than a peer answers is refused, and would
+    /// take that for a failure.
+    pub(crate) pace: Rate,
     /// Some peer is asked for its heads this often.
     pub(crate) round: Duration,
     /// And for its whole list, not only for what has moved, this often.
@@ -49,6 +53,11 @@ impl Default for SyncSettings {
         Self {
             requests: 8,
             requests_per_peer: 2,
+            // A little less than what is answered (`serve`), because requests bunch on their way.
+            pace: Rate {
+                burst: 200,
+                every: Duration::from_millis(25),
+            },
             peers: 256,
             claims_per_peer: 4096,
             feeds: 16_384,
@@ -183,6 +192,7 @@ pub(crate) struct Sync {
     peers: BTreeMap<PeerId, Peer>,
     behind: BTreeMap<Publisher, Behind>,
     requests: usize,
+    asked: Pace<PeerId>,
     next_round: Timestamp,
     chance: u64,
 }
@@ -195,6 +205,7 @@ impl Sync {
             peers: BTreeMap::new(),
             behind: BTreeMap::new(),
             requests: 0,
+            asked: Pace::new(settings.pace, settings.peers.saturating_mul(4)),
             next_round: Timestamp::from_millis(0),
             chance: seed | 1,
         }
@@ -375,7 +386,7 @@ impl Sync {
                 return;
             }
             match self.choose(&publisher, now) {
-                Choice::Ask(peer) => actions.extend(self.ask(peer, publisher)),
+                Choice::Ask(peer) => actions.extend(self.ask(peer, publisher, now)),
                 Choice::Wait => {}
                 Choice::Nobody => actions.extend(self.postpone(publisher, now)),
             }
@@ -397,7 +408,8 @@ impl Sync {
                 continue;
             }
             let rests = peer.rests_until.is_some_and(|until| until > now);
-            if peer.busy < self.settings.requests_per_peer && !rests {
+            let has_room = peer.busy < self.settings.requests_per_peer;
+            if has_room && self.asked.has_room(id, now) && !rests {
                 free.push(*id);
             } else if !rests {
                 is_busy = true;
@@ -411,7 +423,8 @@ impl Sync {
         }
     }
 
-    fn ask(&mut self, peer: PeerId, publisher: Publisher) -> Option<Action> {
+    fn ask(&mut self, peer: PeerId, publisher: Publisher, now: Timestamp) -> Option<Action> {
+        self.asked.allows(peer, now);
         let feed = self.behind.get_mut(&publisher)?;
         feed.asked = Some(peer);
         self.peers.get_mut(&peer)?.busy += 1;
@@ -467,7 +480,9 @@ impl Sync {
         }
         asked.truncate(self.settings.requests);
         for id in asked {
-            if let Some(peer) = self.peers.get_mut(&id) {
+            if let Some(peer) = self.peers.get_mut(&id)
+                && self.asked.allows(id, now)
+            {
                 actions.push(peer.ask_heads(id, now, self.settings.whole));
             }
         }

@@ -50,8 +50,9 @@ pub struct Newcomer {
     pub content: u64,
     /// Bytes received by the middle one.
     pub received: u64,
-    /// Of that, announcements that it asked for, and lists of heads.
+    /// Of that, announcements that it asked for.
     pub since: u64,
+    /// And lists of heads.
     pub heads: u64,
     /// Requests that were refused to them because they asked too fast.
     pub refused: u64,
@@ -62,8 +63,9 @@ pub struct Newcomer {
 pub struct Healed {
     /// Announcements that were made in the two halves.
     pub announcements: usize,
-    /// Seconds after the healing until 99 % of the nodes had all of them, and until all had.
+    /// Seconds after the healing until 99 % of the nodes had all of them.
     pub most: f64,
+    /// And until all had.
     pub all: f64,
     /// Whether all have, after two hours at the latest.
     pub is_whole: bool,

@@ -42,10 +42,6 @@ impl Shelf {
         each.fold(true, |whole, (have, count)| whole && have >= count)
     }
 
-    pub(super) fn counts(&self) -> Vec<u64> {
-        self.have.clone()
-    }
-
     /// Takes an announcement, if it is the next and there is room.
     pub(super) fn take(&mut self, histories: &Histories, said: Said) -> Outcome {
         let (whose, seq) = said;
