@@ -158,11 +158,8 @@ impl Session {
         order: u64,
         patience: Duration,
     ) -> Result<Bytes, WantError> {
-        // Nobody sends this one: it is made here.
-        if is_of_nothing(cid)
-            && let Some(made) = self.stored(cid).await?
-        {
-            return Ok(made);
+        if is_of_nothing(cid) {
+            return self.make_nothing(cid).await;
         }
         if !is_checkable(cid) {
             let (cid, code) = (*cid, cid.hash().code());
@@ -198,14 +195,6 @@ impl Session {
             guard.hold(&cid);
             match store.get(&cid) {
                 Ok(bytes) => Ok(Some(bytes)),
-                Err(GetError::NotFound { .. }) if is_of_nothing(&cid) => {
-                    let put = store.put(&cid, &[], &guard);
-                    let failed = |error| WantError::Store {
-                        cid,
-                        source: Arc::new(error),
-                    };
-                    put.map(|()| Some(Bytes::new())).map_err(failed)
-                }
                 Err(GetError::NotFound { .. }) => Ok(None),
                 Err(error) => Err(WantError::Read {
                     cid,
@@ -214,6 +203,15 @@ impl Session {
             }
         });
         looked.await.unwrap_or(Err(WantError::Stopping))
+    }
+
+    /// The block of no bytes. Nobody sends it: it is made here.
+    async fn make_nothing(&self, cid: &Cid) -> Result<Bytes, WantError> {
+        let made = self.supply(cid, Bytes::new()).await;
+        made.map(|()| Bytes::new()).map_err(|error| match error {
+            SupplyError::Store(source) => WantError::Store { cid: *cid, source },
+            SupplyError::Stopping => WantError::Stopping,
+        })
     }
 
     /// Tells of a peer that is likely to have what this session wants. It is asked when it is

@@ -19,10 +19,30 @@ pub(crate) struct Program {
     deadline: Duration,
 }
 
+/// What `cargo run` sets for this program about itself. A cargo that inherits it takes it for a
+/// change: build scripts that watch such variables run again, and what depends on them is rebuilt.
+fn set_by_cargo() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        name.to_str().is_some_and(|name| {
+            [
+                "CARGO_PKG_",
+                "CARGO_MANIFEST_",
+                "CARGO_CRATE_",
+                "CARGO_BIN_",
+            ]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        })
+    })
+}
+
 impl Program {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.stdin(Stdio::null());
+        for name in set_by_cargo() {
+            command.env_remove(name);
+        }
         Self {
             command,
             deadline: DEADLINE,
