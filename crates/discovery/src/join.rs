@@ -33,6 +33,7 @@ use crate::ask::Asker;
 use crate::trust::{Trust, node_of};
 use crate::wire::{MAX_PEERS, Request, Response};
 
+pub(crate) use choice::by_turns;
 pub use choice::{Chosen, Named, named_by_most};
 
 /// Peers that are kept of those that are named.
@@ -148,7 +149,14 @@ impl Joining {
         let peers = self.swarm.peers().into_iter();
         let others = peers
             .filter(|peer| peer.id != *asker && speaks(peer) && !self.trust.refuses_peer(&peer.id));
-        let addresses = others.flat_map(|peer| {
+        let others: Vec<_> = match node_of(asker) {
+            Some(newcomer) => {
+                let others = others.filter_map(|peer| Some((node_of(&peer.id)?, peer)));
+                by_turns(&newcomer, others.collect())
+            }
+            None => others.collect(),
+        };
+        let addresses = others.into_iter().flat_map(|peer| {
             let leading = peer.addresses().into_iter();
             let leading = leading.filter(move |(scope, _)| *scope >= from);
             leading.take(MAX_ADDRESSES).map(|(_, address)| address)

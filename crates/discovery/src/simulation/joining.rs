@@ -1,19 +1,21 @@
 //! Who is connected with whom: by the joining rule, and by what people do.
 //!
-//! Three bootstrap nodes, which everybody has in the configuration and dials every 15 s while not
-//! connected. A newcomer asks those it reached for their peers (at most 64, longest connected first)
-//! and connects with up to 32 that more than half name. A node takes 768 connections of others.
+//! Everybody has three bootstrap nodes in the configuration and dials them every 15 s while not
+//! connected. A newcomer asks those it reached for their peers (at most 64) and connects with up to
+//! 32 that more than half name. A node takes 768 connections of others.
 
 use std::collections::BTreeSet;
 
 use super::asking;
+use super::chance::mixed;
 use super::line::{FRAME, STREAM};
 use super::traffic::Purpose;
 use super::world::{Event, SECOND, World};
-use crate::join::{self, Named, named_by_most};
+use crate::join::{self, Named, by_turns, named_by_most};
 use crate::wire::{MAX_PEERS, Response};
 
-pub(super) const BOOTSTRAPS: usize = 3;
+/// Bootstrap nodes in one node's configuration.
+const CONFIGURED: usize = 3;
 /// Three quarters of the connections that a node has at the most.
 const MOST_LINKS: usize = 768;
 const REDIAL: u64 = 15;
@@ -34,7 +36,8 @@ pub(super) fn switch_on(world: &mut World, node: usize) {
     world.plan(first, Event::Tick { node, life });
     let tries = 0;
     world.plan(now + LOOK, Event::Round { node, life, tries });
-    for other in bootstraps(node).chain(world.nodes[node].remembered.clone()) {
+    let remembered = world.nodes[node].remembered.clone();
+    for other in bootstraps(world, node).into_iter().chain(remembered) {
         dial(world, node, other);
     }
 }
@@ -60,7 +63,8 @@ fn switch_off(world: &mut World, node: usize, is_polite: bool) {
 /// One goes, one comes.
 pub(super) fn churn(world: &mut World) {
     plan_churn(world);
-    let up = world.up().into_iter().filter(|node| *node >= BOOTSTRAPS);
+    let first = world.model.bootstraps;
+    let up = world.up().into_iter().filter(|node| *node >= first);
     let Some(goes) = world.chance.pick(&up.collect::<Vec<_>>()) else {
         return;
     };
@@ -100,8 +104,13 @@ pub(super) fn part(world: &mut World) {
     }
 }
 
-fn bootstraps(node: usize) -> impl Iterator<Item = usize> {
-    (0..BOOTSTRAPS).filter(move |other| *other != node)
+/// Those in the configuration of a node.
+fn bootstraps(world: &World, node: usize) -> Vec<usize> {
+    let all = 0..world.model.bootstraps;
+    let mut others: Vec<usize> = all.filter(|other| *other != node).collect();
+    others.sort_by_key(|other| mixed(mixed(node as u64) ^ *other as u64));
+    others.truncate(CONFIGURED);
+    others
 }
 
 fn dial(world: &mut World, node: usize, other: usize) {
@@ -131,7 +140,7 @@ pub(super) fn redial(world: &mut World, node: usize) {
     if world.nodes[node].ticks % REDIAL != 0 {
         return;
     }
-    for other in bootstraps(node) {
+    for other in bootstraps(world, node) {
         if !world.nodes[node].links.contains_key(&other) {
             dial(world, node, other);
         }
@@ -142,17 +151,18 @@ pub(super) fn redial(world: &mut World, node: usize) {
 pub(super) fn round(world: &mut World, node: usize, tries: u32) {
     let now = world.now;
     let life = world.nodes[node].life;
-    let mut voters: Vec<usize> = bootstraps(node)
-        .filter(|other| world.nodes[node].links.contains_key(other))
-        .collect();
+    let configured = bootstraps(world, node);
+    let mut voters = configured.clone();
+    voters.retain(|other| world.nodes[node].links.contains_key(other));
     voters.truncate(join::MAX_ASKED);
-    if voters.len() < bootstraps(node).count() && tries < LOOKS {
+    if voters.len() < configured.len() && tries < LOOKS {
         let tries = tries + 1;
         world.plan(now + LOOK, Event::Round { node, life, tries });
         return;
     }
     let answers: Vec<Vec<Named>> = voters.iter().map(|peer| told(world, node, *peer)).collect();
-    let mut leave_out: BTreeSet<_> = bootstraps(node).map(|one| world.nodes[one].id).collect();
+    let left_out = configured.iter().map(|one| world.nodes[*one].id);
+    let mut leave_out: BTreeSet<_> = left_out.collect();
     leave_out.insert(world.nodes[node].id);
     let chosen = named_by_most(&answers, &leave_out, join::MAX_CHOSEN);
     let chosen: Vec<usize> = chosen
@@ -181,8 +191,10 @@ fn told(world: &mut World, node: usize, peer: usize) -> Vec<Named> {
         .map(|(other, since)| (*since, *other))
         .collect();
     links.sort_unstable();
-    links.truncate(MAX_PEERS);
-    let named = links.into_iter().map(|(_, other)| {
+    let by_age = links.into_iter();
+    let by_age = by_age.map(|(_, other)| (world.nodes[other].id, other));
+    let told = by_turns(&world.nodes[node].id, by_age.collect());
+    let named = told.into_iter().take(MAX_PEERS).map(|other| {
         let node = world.nodes[other].id;
         let address = format!("/ip4/192.0.2.1/udp/4747/quic-v1/p2p/{node}");
         Named { node, address }

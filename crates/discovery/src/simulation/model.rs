@@ -10,6 +10,8 @@ use crate::feeds::FeedSettings;
 pub struct Model {
     /// Nodes that are on.
     pub nodes: usize,
+    /// Bootstrap nodes, of which everybody knows three.
+    pub bootstraps: usize,
     /// Publishers, each with a feed; the first `nodes` of them live on the nodes.
     pub publishers: usize,
     /// Announcements in each feed at the beginning.
@@ -31,10 +33,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// `nodes` with as many publishers, whole, without churn.
+    /// `nodes` with as many publishers, whole, without churn; three bootstrap nodes for every 300.
     pub fn of(nodes: usize, seed: u64) -> Self {
         Self {
             nodes,
+            bootstraps: 3 * nodes.div_ceil(300),
             publishers: nodes,
             length: 3,
             seed,

@@ -114,7 +114,7 @@ impl World {
         for n in 0..world.model.nodes {
             let node = world.add();
             world.fill(node);
-            let is_bootstrap = n < joining::BOOTSTRAPS;
+            let is_bootstrap = n < world.model.bootstraps;
             let at = match is_bootstrap {
                 true => 0,
                 false => world.chance.next() % (60 * SECOND),
@@ -130,7 +130,7 @@ impl World {
     pub(super) fn add(&mut self) -> usize {
         let index = self.nodes.len();
         let (seed, limits) = (self.model.seed, self.model.limits);
-        let upload = line::upload(seed, index, index < joining::BOOTSTRAPS);
+        let upload = line::upload(seed, index, index < self.model.bootstraps);
         let shelf = Shelf::new(self.histories.len(), limits);
         let node = Node::new(index, seed, upload, shelf);
         self.by_peer.insert(node.peer, index);
