@@ -11,6 +11,8 @@
 //! Invariants (tests): at most one request for a feed, a few for each peer and for all; everything
 //! here is bounded, whatever peers claim; when nothing is behind, nothing is asked but heads.
 
+mod peer;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use cidcast_types::Timestamp;
 
 use super::pace::{Pace, Rate};
 use crate::wire::Mark;
+use peer::{Peer, Piece};
 
 /// Bounds and rhythm.
 #[derive(Debug, Clone, Copy)]
@@ -110,72 +113,6 @@ pub(crate) enum Failure {
 }
 
 #[derive(Debug)]
-struct Peer {
-    claims: BTreeMap<Publisher, u64>,
-    /// Requests for feeds under way.
-    busy: usize,
-    asking_heads: bool,
-    /// Where its list of heads goes on.
-    after: Option<Publisher>,
-    /// What it said when its list began.
-    beginning: Option<Mark>,
-    /// What is asked for now is not the beginning of its list.
-    is_later_piece: bool,
-    /// Everything up to there is known.
-    mark: Option<Mark>,
-    /// When its whole list is asked for again.
-    whole_at: Timestamp,
-    /// Some of its claims had no room.
-    is_cut: bool,
-    /// Not asked before.
-    rests_until: Option<Timestamp>,
-    /// Its heads were never asked for.
-    is_new: bool,
-}
-
-impl Peer {
-    fn new() -> Self {
-        Self {
-            claims: BTreeMap::new(),
-            busy: 0,
-            asking_heads: false,
-            after: None,
-            beginning: None,
-            is_later_piece: false,
-            mark: None,
-            whole_at: Timestamp::from_millis(0),
-            is_cut: false,
-            rests_until: None,
-            is_new: true,
-        }
-    }
-
-    /// From the beginning, on from where it was, or what has moved.
-    fn ask_heads(&mut self, peer: PeerId, now: Timestamp, whole: Duration) -> Action {
-        self.asking_heads = true;
-        let after = self.after.take();
-        self.is_later_piece = after.is_some();
-        self.is_new &= self.is_later_piece;
-        let since = match after {
-            None if self.whole_at > now => self.mark.clone(),
-            _ => None,
-        };
-        if after.is_none() && since.is_none() {
-            self.forget_marks();
-            self.whole_at = now.after(whole);
-        }
-        Action::AskHeads { peer, after, since }
-    }
-
-    /// Its whole list is asked for next time.
-    fn forget_marks(&mut self) {
-        self.beginning = None;
-        self.mark = None;
-        self.is_cut = false;
-    }
-}
-
-#[derive(Debug)]
 struct Behind {
     have: u64,
     asked: Option<PeerId>,
@@ -219,7 +156,7 @@ impl Sync {
                 // It may come back as somebody who knows nothing of its marks.
                 state.forget_marks();
             }
-            is_here || state.busy > 0 || state.asking_heads
+            is_here || state.busy > 0 || state.asked_heads.is_some()
         });
         for peer in peers {
             if self.peers.len() >= self.settings.peers {
@@ -301,11 +238,10 @@ impl Sync {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        state.asking_heads = false;
         // What moves while a list is told piece by piece may be in a piece that was told already.
-        let beginning = match state.is_later_piece {
-            true => state.beginning.take(),
-            false => mark,
+        let beginning = match state.asked_heads.take() {
+            Some(Piece::Later) => state.beginning.take(),
+            Some(Piece::First) | None => mark,
         };
         if after.is_some() {
             state.beginning = beginning;
@@ -320,7 +256,7 @@ impl Sync {
     /// `peer` has not answered about heads.
     pub(crate) fn heads_failed(&mut self, peer: PeerId, failure: Failure, now: Timestamp) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.asking_heads = false;
+            state.asked_heads = None;
             state.after = None;
             state.forget_marks();
         }
@@ -459,8 +395,9 @@ impl Sync {
     }
 
     fn plan_heads(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let can =
-            |peer: &Peer| !peer.asking_heads && peer.rests_until.is_none_or(|until| until <= now);
+        let can = |peer: &Peer| {
+            peer.asked_heads.is_none() && peer.rests_until.is_none_or(|until| until <= now)
+        };
         let mut asked: Vec<PeerId> = self
             .peers
             .iter()

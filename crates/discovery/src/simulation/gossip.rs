@@ -132,7 +132,7 @@ pub(super) fn beat(world: &mut World, node: usize) {
     {
         beating.recent.pop_front();
     }
-    if beating.ticks % 60 == 0 {
+    if beating.ticks.is_multiple_of(60) {
         beating.seen.retain(|_, at| *at + REMEMBERED > now);
     }
     let mesh = beating.mesh.len();

@@ -137,7 +137,7 @@ pub(super) fn unlink(world: &mut World, node: usize, other: usize) {
 
 /// Bootstrap peers that are not connected are dialled now and then.
 pub(super) fn redial(world: &mut World, node: usize) {
-    if world.nodes[node].ticks % REDIAL != 0 {
+    if !world.nodes[node].ticks.is_multiple_of(REDIAL) {
         return;
     }
     for other in bootstraps(world, node) {
