@@ -53,6 +53,7 @@ fn spread(model: &Model) -> Value {
     json!({
         "half_s": spread.half, "most_s": spread.most, "all_s": spread.all,
         "all_slowest_s": spread.all_slowest, "missed": spread.missed,
+        "unreached": spread.unreached,
         "useful_bytes": spread.useful, "duplicate_bytes": spread.duplicate,
         "control_bytes": spread.control, "size": spread.size,
         "links": spread.links.0, "most_links": spread.links.1,

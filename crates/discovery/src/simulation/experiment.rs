@@ -25,6 +25,8 @@ pub struct Spread {
     pub all_slowest: f64,
     /// Announcements that did not reach all of them within the run.
     pub missed: usize,
+    /// Nodes that one of them did not reach, at the most.
+    pub unreached: usize,
     /// Bytes that a node received for one announcement: of itself, the first time.
     pub useful: f64,
     /// And again.
@@ -152,6 +154,7 @@ pub fn spread(model: &Model, announcements: usize) -> Spread {
         all: middle_of(|one| one.all),
         all_slowest: reached.iter().map(|one| one.all).fold(0.0, f64::max),
         missed: reached.iter().filter(|one| one.missed > 0).count(),
+        unreached: reached.iter().map(|one| one.missed).max().unwrap_or(0),
         useful: gossip - duplicate,
         duplicate,
         control: sum(|traffic| traffic.of(Purpose::Control)),

@@ -48,8 +48,8 @@ impl Simulation {
     /// One announcement to everybody, without and with churn.
     fn spread(&self) -> Result<()> {
         println!(
-            "\n| nodes | churn an hour | 50 % | 99 % | all, middle | all, slowest | useful | again | \
-             control | connections |\n|---|---|---|---|---|---|---|---|---|---|"
+            "\n| nodes | churn an hour | 50 % | 99 % | all, middle | all, slowest | never, at most | useful | again | \
+             control | connections |\n|---|---|---|---|---|---|---|---|---|---|---|"
         );
         let mut curve = Vec::new();
         for nodes in NODES {
@@ -57,12 +57,12 @@ impl Simulation {
                 let said = self.say(&["spread", &nodes.to_string(), churn])?;
                 let get = |key| figure(&said, key);
                 println!(
-                    "| {nodes} | {churn} | {:.2} s | {:.2} s | {:.2} s | {:.1} s | {} | {} | {} | \
-                     {}, at most {} |",
-                    get("half_s")?,
-                    get("most_s")?,
-                    get("all_s")?,
-                    get("all_slowest_s")?,
+                    "| {nodes} | {churn} | {} | {} | {} | {} | {} | {} | {} | {} | {}, at most {} |",
+                    time(&said, "half_s"),
+                    time(&said, "most_s"),
+                    time(&said, "all_s"),
+                    time(&said, "all_slowest_s"),
+                    get("unreached")?,
                     quantity(get("useful_bytes")?),
                     quantity(get("duplicate_bytes")?),
                     quantity(get("control_bytes")?),
@@ -161,6 +161,12 @@ fn catch_up(built: &Path, feeds: [&'static str; 3]) -> Result<Measured> {
         bar: Bar::None,
         ratios: vec![seconds / verifying],
     })
+}
+
+/// Seconds, if it came to that.
+fn time(said: &Value, key: &str) -> String {
+    let seconds = said.get(key).and_then(Value::as_f64);
+    seconds.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.2} s"))
 }
 
 fn figure(said: &Value, key: &str) -> Result<f64> {
