@@ -77,7 +77,7 @@ pub(crate) use names::{PublishRequest, PublishedView, ResolvedView};
 pub(crate) use network::blocks::{BlockListView, BlockLists, BlockRequest};
 pub(crate) use network::copies::{CopyView, OutgoingView};
 pub(crate) use network::discover::{AnnouncedList, AnnouncedView};
-pub(crate) use network::feeds::{FeedDetail, FeedList, FeedView};
+pub(crate) use network::feeds::{FeedDetail, FeedList, FeedView, SnapshotView};
 pub(crate) use network::follows::{FollowList, FollowPatch, FollowRequest, FollowView};
 pub(crate) use network::publisher::PublisherView;
 pub(crate) use network::replicas::{ReplicaList, ReplicaView, ReplicationView};

@@ -87,6 +87,16 @@ pub struct FeedUsage {
     pub publishers: u64,
 }
 
+impl FeedUsage {
+    /// The same without so many bytes.
+    pub(crate) fn without(self, bytes: u64) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(bytes),
+            ..self
+        }
+    }
+}
+
 /// Which limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
@@ -194,14 +204,25 @@ pub struct Tombstone {
     pub reason: String,
 }
 
-/// Two signed announcements with one number.
+/// What two announcements of one publisher prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Nothing.
+    None,
+    /// That it has two histories, which was known here.
+    Known,
+    /// The same, and it was not known, or not at this number.
+    Kept,
+}
+
+/// Two signed announcements of one publisher that cannot both be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fork {
-    /// Their number.
+    /// The number at which the histories part, at the latest.
     pub seq: u64,
     /// The bytes of the one that is recorded.
     pub first: Vec<u8>,
-    /// The bytes of the other.
+    /// The bytes of the other: with the same number, or with the next one and another predecessor.
     pub second: Vec<u8>,
     /// When it was seen.
     pub seen_at: Timestamp,
@@ -231,6 +252,57 @@ pub struct KnownSnapshot {
     pub segments: Vec<Cid>,
     /// Whether they are in the store.
     pub state: SnapshotState,
+}
+
+/// A snapshot whose segments are in the store, pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldSnapshot {
+    /// The last announcement that is in it.
+    pub seq: u64,
+    /// The announcement that names it.
+    pub announced_in: u64,
+    /// The block of that announcement.
+    pub cid: Cid,
+    /// The blocks of its segments.
+    pub segments: Vec<Cid>,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What came of noting that a snapshot is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// It is the one that is held.
+    Held,
+    /// A newer one was announced, or the feed was forgotten.
+    Superseded,
+    /// There is no room for it.
+    OverQuota(Quota),
+}
+
+/// What came of beginning a feed with a snapshot.
+#[derive(Debug)]
+pub enum Loading {
+    /// Its entries can be added.
+    Begun(Box<crate::SnapshotLoad>),
+    /// The feed is here as far as the snapshot, or further.
+    Here {
+        /// How many announcements are here.
+        have: u64,
+    },
+    /// It claims to be from more than a day ahead.
+    Future,
+    /// There is no room for it.
+    OverQuota(Quota),
+}
+
+/// What a newcomer has to fetch of a feed that a snapshot made now would save it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SnapshotGain {
+    /// Announcements since the newest snapshot, or since the beginning.
+    pub announcements: u64,
+    /// Bytes of that snapshot and of those announcements.
+    pub bytes: u64,
 }
 
 /// Whether the segments of a snapshot are here.

@@ -4,23 +4,31 @@ mod apply;
 mod forget;
 mod fork;
 mod hash;
+mod load;
 mod own;
+mod reasons;
 mod record;
 mod row;
+mod snapshot;
+mod state;
+mod tidy;
+mod unfollowed;
 
 use cidcast_announce::{Announcement, Publisher};
 use cidcast_types::Cid;
 
-use crate::feed::{Feed, FeedUsage, KeptAnnouncement, KnownSnapshot, SnapshotState};
-use crate::feed::{SyncNote, Tombstone};
+use crate::feed::{Feed, FeedUsage, KeptAnnouncement, SyncNote, Tombstone};
 use crate::list::{Cursor, MAX_PAGE, Page};
 use crate::row::{integer, millis, parse, size, time};
 use crate::{Catalog, CatalogError};
-use hash::{announcement_cid, split_announcements};
+use hash::announcement_cid;
 pub(crate) use hash::{digest, root_cid};
+pub use load::SnapshotLoad;
 pub use own::Unannounced;
 pub(crate) use row::AnnouncedRow;
 use row::{FeedRow, publisher_of};
+pub use state::{FeedState, NoState};
+pub use tidy::NeededBlocks;
 
 impl Catalog {
     /// What is known about a publisher's feed, if anything is.
@@ -124,37 +132,6 @@ impl Catalog {
                 })
             })
             .collect()
-    }
-
-    /// The newest snapshot that a feed has announced.
-    ///
-    /// # Errors
-    /// See [`CatalogError`].
-    pub async fn known_snapshot(
-        &self,
-        publisher: &Publisher,
-    ) -> Result<Option<KnownSnapshot>, CatalogError> {
-        let key = publisher.as_bytes().as_slice();
-        let row = sqlx::query!(
-            "SELECT snapshots.* FROM snapshots JOIN publishers ON publishers.id = publisher
-             WHERE key = ?",
-            key
-        )
-        .fetch_optional(&self.reader)
-        .await?;
-        row.map(|row| {
-            Ok(KnownSnapshot {
-                seq: size("snapshots.seq", row.seq)?,
-                announced_in: size("snapshots.announced_in", row.announced_in)?,
-                cid: announcement_cid("snapshots.cid", &row.cid)?,
-                segments: split_announcements("snapshots.segments", &row.segments)?,
-                state: match row.loaded {
-                    0 => SnapshotState::Named,
-                    _ => SnapshotState::Held,
-                },
-            })
-        })
-        .transpose()
     }
 
     /// Retractions of a publisher, the newest first.

@@ -56,11 +56,11 @@ pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, Noted, NoticeLimits}
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{
-    AnnouncedAsset, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork, Interest,
-    KeptAnnouncement, KnownSnapshot, Listing, OwnKey, Quota, Recorded, SnapshotState, SyncNote,
-    Tombstone,
+    AnnouncedAsset, Evidence, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork,
+    HeldSnapshot, Holding, Interest, KeptAnnouncement, KnownSnapshot, Listing, Loading, OwnKey,
+    Quota, Recorded, SnapshotGain, SnapshotState, SyncNote, Tombstone,
 };
-pub use feeds::Unannounced;
+pub use feeds::{FeedState, NeededBlocks, NoState, SnapshotLoad, Unannounced};
 pub use follow::{
     Follow, FollowOrigin, FollowPolicy, NewFollow, ParseReplicateError, Replicate, Resolved,
     Strategy,

@@ -1,12 +1,11 @@
 //! All of discovery, started and stopped as one.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cidcast_announce::{NodeKey, Publisher};
-use cidcast_catalog::{Catalog, CatalogError, Interest, NoticeLimits};
+use cidcast_announce::NodeKey;
+use cidcast_catalog::{Catalog, Interest, NoticeLimits};
 use cidcast_ipfs::names::Names;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_ipfs::{Blocks, Network};
@@ -97,6 +96,9 @@ impl Discovery {
             catalog: args.catalog.clone(),
             store: args.store.clone(),
             swarm: swarm.clone(),
+            network: args.network.clone(),
+            names: args.names.clone(),
+            blocks: args.blocks.clone(),
             trust: trust.clone(),
             key_file: args.key_file.clone(),
             clock: clock.clone(),
@@ -193,28 +195,31 @@ impl Discovery {
         let (mut follow_changes, mut trust_changes) = (follows.changes(), self.trust.changes());
         let mut said = feeds.events();
         let watching = async move {
-            let mut wanted = wanted(&follows).await.unwrap_or_default();
             loop {
-                let changed = tokio::select! {
-                    changed = follow_changes.changed() => changed.is_ok(),
-                    changed = trust_changes.changed() => changed.is_ok(),
-                    event = said.recv() => {
-                        if matches!(event, Err(RecvError::Closed)) {
-                            return;
-                        }
-                        // A missed one is as good as any.
-                        replicas.wake();
-                        continue;
-                    }
-                };
-                if !changed {
-                    return;
-                }
-                feeds.refresh();
-                if let Err(error) = forget_unwanted(&feeds, &follows, &mut wanted).await {
+                // Also at first: follows may have ended with the process before.
+                if let Err(error) = forget_unfollowed(&feeds).await {
                     tracing::warn!(%error, "who is followed no longer was not forgotten");
                 }
                 replicas.wake();
+                loop {
+                    let changed = tokio::select! {
+                        changed = follow_changes.changed() => changed.is_ok(),
+                        changed = trust_changes.changed() => changed.is_ok(),
+                        event = said.recv() => {
+                            if matches!(event, Err(RecvError::Closed)) {
+                                return;
+                            }
+                            // A missed one is as good as any.
+                            replicas.wake();
+                            continue;
+                        }
+                    };
+                    match changed {
+                        true => break,
+                        false => return,
+                    }
+                }
+                feeds.refresh();
             }
         };
         let token = self.tasks.token().clone();
@@ -287,24 +292,15 @@ fn ended() -> Shutdown {
     ended
 }
 
-async fn wanted(follows: &Follows) -> Result<BTreeSet<Publisher>, CatalogError> {
-    let follows = follows.list().await?.into_iter();
-    Ok(follows.filter_map(|follow| follow.publisher).collect())
-}
-
-/// Forgets those of `wanted` that nobody wants any more, and takes note of who is wanted now.
-async fn forget_unwanted(
-    feeds: &Feeds,
-    follows: &Follows,
-    before: &mut BTreeSet<Publisher>,
-) -> Result<(), LedgerError> {
-    let now = wanted(follows).await?;
-    let gone = std::mem::replace(before, now);
-    for publisher in gone.difference(before) {
-        let interest = feeds.catalog().interest(publisher).await?;
+/// Forgets those whom a follow has ended for and whom nobody wants any more.
+async fn forget_unfollowed(feeds: &Feeds) -> Result<(), LedgerError> {
+    let catalog = feeds.catalog();
+    for publisher in catalog.unfollowed().await? {
+        let interest = catalog.interest(&publisher).await?;
         if feeds.mode() == Mode::Follows && interest == Interest::Unknown {
-            feeds.forget(publisher).await?;
+            feeds.forget(&publisher).await?;
         }
+        catalog.clear_unfollowed(&publisher).await?;
     }
     Ok(())
 }

@@ -2,23 +2,27 @@
 //!
 //! What is public among this node's assets is announced in its own feed ([`own`]); what other
 //! publishers announce is recorded if it is wanted, in order and within quotas ([`ledger`]), heard
-//! by gossip and asked for when it was missed ([`travel`], [`sync`]).
+//! by gossip and asked for when it was missed ([`travel`], [`sync`]). Snapshots let newcomers skip the
+//! past, and old nodes drop it ([`snapshots`]).
 //!
 //! [`Feeds`] is the handle for everybody else. What it shows comes from the catalog, so that it is
 //! the same before and after a restart.
 
 mod answer;
 mod changes;
+mod evidence;
 mod fetch;
 pub(crate) mod hearing;
 mod key;
 mod ledger;
 mod metrics;
+mod named;
 mod naming;
 mod own;
 mod pace;
-mod reasons;
+mod segments;
 mod settings;
+mod snapshots;
 mod sync;
 mod travel;
 
@@ -30,6 +34,7 @@ use cidcast_catalog::{Catalog, CatalogError, OwnKey};
 use cidcast_ipfs::gossip::{self, JoinError};
 use cidcast_ipfs::names::Names;
 use cidcast_ipfs::swarm::SwarmHandle;
+use cidcast_ipfs::{Blocks, Network};
 use cidcast_runtime::{Clock, Shutdown, random_u128};
 use cidcast_store::Store;
 use cidcast_types::AssetId;
@@ -39,6 +44,8 @@ use crate::trust::Trust;
 use crate::wire::{Mark, Response};
 use key::KeyOrigin;
 use own::Own;
+use segments::Getter;
+use snapshots::Snapshots;
 use travel::{Command, Parts, Travel};
 
 pub(crate) use pace::{Pace, Rate};
@@ -48,20 +55,24 @@ pub(crate) use {
     changes::Changes,
     fetch::MAX_BYTES,
     hearing::{Heard, Hearing},
+    ledger::Taken,
     sync::{Action, Failure, Sync, SyncSettings},
 };
 
 pub use key::PublisherKeyError;
 pub use ledger::{FeedEvent, LedgerError};
-pub use metrics::{Metrics, Outcome};
+pub use metrics::{Metrics, Outcome, SnapshotFate};
 pub use own::{OwnError, OwnStatus, Standing};
 pub use settings::{FeedSettings, Mode, ParseModeError};
 
 /// Commands that wait; callers wait beyond that.
 const MOST_WAITING: usize = 64;
 
+/// Characters of a reason, as the format has it.
+const MOST_REASON: usize = 1_000;
+
 /// What feeds are started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FeedArgs {
     /// Where everything is recorded.
     pub catalog: Catalog,
@@ -69,6 +80,12 @@ pub struct FeedArgs {
     pub store: Store,
     /// What they travel over.
     pub swarm: SwarmHandle,
+    /// For the segments of snapshots.
+    pub network: Network,
+    /// For what the network remembers of the own feed.
+    pub names: Names,
+    /// The same.
+    pub blocks: Blocks,
     /// Says who is not listened to, and is told what peers deliver.
     pub trust: Trust,
     /// The publisher's key; made if it is not there.
@@ -91,6 +108,9 @@ pub enum StartError {
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// What an earlier process left could not be tidied up.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The topic was not joined.
     #[error(transparent)]
     Gossip(#[from] JoinError),
@@ -140,12 +160,13 @@ impl Feeds {
         });
         let mode = args.settings.mode;
         let ledger = ledger::Ledger::new(
-            args.catalog,
-            args.store,
-            args.clock,
-            args.settings,
-            args.metrics,
+            args.catalog.clone(),
+            args.store.clone(),
+            args.clock.clone(),
+            args.settings.clone(),
+            args.metrics.clone(),
         );
+        ledger.tidy_all().await?;
         let (commands, commands_out) = mpsc::channel(MOST_WAITING);
         let feeds = Self {
             ledger: ledger.clone(),
@@ -155,22 +176,47 @@ impl Feeds {
         if mode == Mode::Off {
             return Ok(feeds);
         }
+        let own = Own::new(key, ledger, confirmed, status);
+        feeds.set_out(args, own, commands_out, shutdown).await?;
+        Ok(feeds)
+    }
+
+    /// Starts what moves.
+    async fn set_out(
+        &self,
+        args: FeedArgs,
+        own: Own,
+        commands: mpsc::Receiver<Command>,
+        shutdown: &Shutdown,
+    ) -> Result<(), StartError> {
         let joining = args.swarm.gossip().join(travel::TOPIC, gossip::MAX_BYTES);
         let (topic, messages) = joining.await?;
+        let getter = Getter::new(args.network);
+        let snapshots = Snapshots {
+            ledger: self.ledger.clone(),
+            getter: getter.clone(),
+            commands: self.commands.clone(),
+            own: own.publisher(),
+            looked_at: None,
+        };
         let travel = Travel::new(Parts {
-            own: Own::new(key, ledger.clone(), confirmed, status),
-            ledger,
+            own,
+            ledger: self.ledger.clone(),
             trust: args.trust,
             requests: args.swarm.requests(),
             swarm: args.swarm,
             topic,
             messages,
-            commands: commands_out,
+            commands,
+            getter,
+            names: args.names,
+            blocks: args.blocks,
             seed: u64::try_from(random_u128() >> 64).unwrap_or(1),
         });
         let stop = shutdown.token().clone();
         shutdown.spawn("feeds", travel.run(stop));
-        Ok(feeds)
+        snapshots.start(shutdown);
+        Ok(())
     }
 
     /// Everything that is recorded: feeds, announced assets, tombstones, forks.
@@ -214,9 +260,15 @@ impl Feeds {
         let _ = self.commands.try_send(Command::Reconcile);
     }
 
-    /// Why an asset is about to be retracted, for the announcement that will say so.
-    pub fn retract_because(&self, asset: &AssetId, reason: &str) {
-        self.ledger.reasons().say(asset, reason);
+    /// Why an asset is about to be retracted, for the announcement that will say so: also if that
+    /// is by the next process.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`]
+    pub async fn retract_because(&self, asset: &AssetId, reason: &str) -> Result<(), CatalogError> {
+        let reason: String = reason.chars().take(MOST_REASON).collect();
+        self.catalog().set_retract_reason(asset, &reason).await
     }
 
     /// Whom is followed has changed, or the operator has no patience: everybody is asked again.
@@ -286,6 +338,22 @@ impl Feeds {
         max_bytes: u64,
     ) -> Result<Response, CatalogError> {
         answer::since(&self.ledger, publisher, from, max_bytes).await
+    }
+
+    /// Answers a peer that asks who has forked.
+    pub(crate) async fn answer_forked(
+        &self,
+        after: Option<&Publisher>,
+    ) -> Result<Response, CatalogError> {
+        answer::forked(&self.ledger, after).await
+    }
+
+    /// Answers a peer that asks for evidence.
+    pub(crate) async fn answer_evidence(
+        &self,
+        publisher: &Publisher,
+    ) -> Result<Response, CatalogError> {
+        answer::evidence(&self.ledger, publisher).await
     }
 
     async fn command(

@@ -137,6 +137,8 @@ async fn respond(
         Request::BlockList { publisher } => {
             Response::BlockList(desk.block_lists.of(&publisher).await?)
         }
+        Request::Forked { after } => feeds.answer_forked(after.as_ref()).await?,
+        Request::Evidence { publisher } => feeds.answer_evidence(&publisher).await?,
         Request::Notices(notices) => {
             let mut answers = Vec::with_capacity(notices.len());
             for notice in notices {

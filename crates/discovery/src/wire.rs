@@ -60,6 +60,16 @@ pub enum Request {
         /// Whose.
         publisher: Publisher,
     },
+    /// Against whom do you have evidence of a fork? By key, after this one.
+    Forked {
+        /// Where the last answer ended; none at first.
+        after: Option<Publisher>,
+    },
+    /// Evidence against a publisher.
+    Evidence {
+        /// Against whom.
+        publisher: Publisher,
+    },
 }
 
 /// What the other answers.
@@ -77,6 +87,15 @@ pub enum Response {
     Notices(Vec<NoticeAnswer>),
     /// To [`Request::BlockList`]: as it was signed, if it is there.
     BlockList(Option<Bytes>),
+    /// To [`Request::Forked`].
+    Forked {
+        /// By key. At most [`MAX_HEADS`].
+        publishers: Vec<Publisher>,
+        /// Whether there are others after them.
+        more: bool,
+    },
+    /// To [`Request::Evidence`]: two announcements that cannot both be, if they are there.
+    Evidence(Option<(Bytes, Bytes)>),
 }
 
 /// What a node says about itself. Nobody has signed it.
@@ -229,6 +248,12 @@ mod tests {
             Request::BlockList {
                 publisher: publisher(3),
             },
+            Request::Forked {
+                after: Some(publisher(4)),
+            },
+            Request::Evidence {
+                publisher: publisher(5),
+            },
         ];
         for request in all {
             let bytes = request.clone().encode().unwrap();
@@ -264,6 +289,15 @@ mod tests {
             ]),
             Response::BlockList(None),
             Response::BlockList(Some(Bytes::from_static(b"list"))),
+            Response::Forked {
+                publishers: vec![publisher(1), publisher(2)],
+                more: true,
+            },
+            Response::Evidence(None),
+            Response::Evidence(Some((
+                Bytes::from_static(b"one"),
+                Bytes::from_static(b"other"),
+            ))),
         ];
         for response in all {
             let bytes = response.clone().encode().unwrap();

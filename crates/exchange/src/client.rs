@@ -330,9 +330,12 @@ impl Client {
                 continue;
             };
             there.live -= usize::from(asked.is_live());
-            if giver == Some(*peer) {
-                there.outbox.answered(&id);
-            } else if there.outbox.cancel(&id, want.cid) {
+            let is_news = if giver == Some(*peer) {
+                there.outbox.gave(id, want.cid)
+            } else {
+                there.outbox.cancel(&id, want.cid)
+            };
+            if is_news {
                 self.ready.insert(*peer);
             }
         }

@@ -82,6 +82,8 @@ impl Traffic {
 #[derive(Debug)]
 pub(crate) enum Incoming {
     Message(Message),
+    /// The beginning of a message that is larger than any may be; it was not read.
+    Oversized,
     /// Something that is not Bitswap.
     Malformed,
 }

@@ -12,7 +12,8 @@ pub struct ExchangeSettings {
     /// Bytes that may be on order from one peer, by an estimate of the blocks' size: a fast line
     /// over 200 ms of delay carries about this much. Default 64 MiB.
     pub window_bytes: u64,
-    /// Blocks that may be on order from one peer. Kubo holds 1,024 wants of a peer. Default 1,024.
+    /// Blocks that may be on order from one peer. Kubo holds 1,024 wants of a peer, and some hold
+    /// what they have given lately among them. Default 960.
     pub window_blocks: usize,
     /// Wants of one peer that are held; those of the lowest priority are refused beyond that. One
     /// takes about 400 bytes. Default 2,048.
@@ -37,7 +38,7 @@ impl Default for ExchangeSettings {
         Self {
             max_wants: 16_384,
             window_bytes: 64 << 20,
-            window_blocks: 1024,
+            window_blocks: 960,
             ledger_wants: 2048,
             message_bytes: 768 << 10,
             writers: threads,

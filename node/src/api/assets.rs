@@ -182,7 +182,8 @@ pub(crate) async fn retract(
             "it is not public, so there is nothing to retract",
         ));
     }
-    api.discovery.feeds().retract_because(&id, &request.reason);
+    let feeds = api.discovery.feeds();
+    feeds.retract_because(&id, &request.reason).await?;
     let patch = Patch {
         visibility: Some(Visibility::Private),
         ..Patch::default()

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::output::{duration, size, table};
 use crate::api::{
     AnnouncedList, AnnouncedView, BlockRequest, FeedDetail, FeedList, FeedView, FollowList,
-    FollowView, PublisherView,
+    FollowView, PublisherView, SnapshotView,
 };
 
 /// The API's largest page.
@@ -220,9 +220,12 @@ fn describe(detail: &FeedDetail) -> String {
             text.push_str(&format!("{name:<9}  {value}\n"));
         }
     }
+    if let Some(snapshot) = &detail.snapshot {
+        text.push_str(&format!("snapshot   {}\n", held(snapshot)));
+    }
     for fork in &detail.forks {
         text.push_str(&format!(
-            "forked     two announcements with number {}\n",
+            "forked     at number {}: two announcements contradict each other\n",
             fork.seq
         ));
     }
@@ -230,6 +233,18 @@ fn describe(detail: &FeedDetail) -> String {
         text.push_str(&format!("  {:>5}  {}\n", line.seq, line.ops.join(", ")));
     }
     text
+}
+
+/// `up to number 999, 2.1 MB, held`, or why it is not.
+fn held(snapshot: &SnapshotView) -> String {
+    let seq = snapshot.seq;
+    match (snapshot.bytes, snapshot.older) {
+        (Some(bytes), _) => format!("up to number {seq}, {}, held here", size(bytes)),
+        (None, Some(older)) => {
+            format!("up to number {seq}, not here yet; the one up to {older} is held")
+        }
+        (None, None) => format!("up to number {seq}, not here"),
+    }
 }
 
 async fn search(

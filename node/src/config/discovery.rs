@@ -19,6 +19,9 @@ pub(crate) struct Discovery {
     pub(crate) publisher_space: ByteSize,
     /// Disk space that all announcements may take.
     pub(crate) space: ByteSize,
+    /// Disk space that the announcements of one publisher from before its newest snapshot may take,
+    /// once that snapshot is here.
+    pub(crate) history_space: ByteSize,
     /// Publishers that may be known.
     pub(crate) max_publishers: u64,
     /// Copies of own assets that others are asked to hold.
@@ -75,6 +78,7 @@ impl Default for Discovery {
             refused: Refused::Unindex,
             publisher_space: ByteSize::mib(64),
             space: ByteSize::gib(4),
+            history_space: ByteSize::mib(16),
             max_publishers: 20_000,
             min_copies: 2,
             max_copies: 5,

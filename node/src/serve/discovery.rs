@@ -92,6 +92,7 @@ fn feed_settings(discovery: &config::Discovery) -> FeedSettings {
             Switch::Off => ViewSharing::Keep,
         },
         round: discovery.ask_every.duration(),
+        history: discovery.history_space.bytes(),
         ..FeedSettings::default()
     }
 }

@@ -73,9 +73,17 @@ export interface AnnouncementLine {
   ops: string[];
 }
 
+/** The state of a feed at a number, as blocks that newcomers begin with. */
+export interface FeedSnapshot {
+  seq: number;
+  /** Its size, if it is held here. */
+  bytes: number | null;
+}
+
 export interface FeedDetail extends Feed {
   nodes: string[];
   rss_url: string;
+  snapshot: FeedSnapshot | null;
   announcements: AnnouncementLine[];
   /** Pairs of announcements that contradict each other. */
   forks: { seq: number; seen_at: number }[];

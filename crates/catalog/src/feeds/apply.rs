@@ -1,11 +1,12 @@
 //! What an announcement's operations do to the rows.
 
-use cidcast_announce::{Announcement, Op, Profile, Publish, Snapshot, ViewSharing};
+use cidcast_announce::{Announcement, Op, Profile, Publish, ViewSharing};
 use cidcast_types::{AssetId, RootCid, Timestamp};
 use sqlx::{Sqlite, Transaction};
 
-use super::hash::{digest, join_announcements, root_cid};
+use super::hash::{digest, root_cid};
 use super::row::renditions_to_text;
+use super::snapshot;
 use crate::CatalogError;
 use crate::feed::FeedChange;
 use crate::row::{integer, millis, tags_to_json, to_document};
@@ -39,11 +40,11 @@ pub(super) async fn apply(
                 changes.push(retract(write, said, content.asset, &content.reason).await?);
             }
             Op::Profile(content) => {
-                profile(write, publisher, content).await?;
+                profile(write, said, content).await?;
                 changes.push(FeedChange::Profiled);
             }
             Op::Snapshot(content) => {
-                snapshot(write, said, announcement, content).await?;
+                snapshot::name(write, publisher, announcement, content).await?;
                 changes.push(FeedChange::Snapshotted);
             }
             Op::Unknown { .. } => {}
@@ -250,7 +251,11 @@ fn known_root(root: Option<&[u8]>) -> Result<Option<RootCid>, CatalogError> {
         .transpose()
 }
 
-async fn count_asset(write: &mut Write, publisher: i64, change: i64) -> Result<(), CatalogError> {
+pub(super) async fn count_asset(
+    write: &mut Write,
+    publisher: i64,
+    change: i64,
+) -> Result<(), CatalogError> {
     sqlx::query!(
         "UPDATE publishers SET assets = assets + ? WHERE id = ?",
         change,
@@ -263,7 +268,7 @@ async fn count_asset(write: &mut Write, publisher: i64, change: i64) -> Result<(
 
 pub(super) async fn profile(
     write: &mut Write,
-    publisher: i64,
+    said: Said,
     content: &Profile,
 ) -> Result<(), CatalogError> {
     let nodes = to_document("publishers.nodes", &content.nodes)?;
@@ -273,45 +278,16 @@ pub(super) async fn profile(
         content.about,
         nodes,
         content.web,
-        publisher
-    )
-    .execute(&mut **write)
-    .await?;
-    Ok(())
-}
-
-/// Notes that there is a snapshot. Its segments may come later, or never.
-pub(super) async fn snapshot(
-    write: &mut Write,
-    said: Said,
-    announcement: &Announcement,
-    content: &Snapshot,
-) -> Result<(), CatalogError> {
-    // The one before it counts no longer: whoever holds its segments lets them go.
-    sqlx::query!(
-        "UPDATE publishers SET bytes = bytes -
-             COALESCE((SELECT bytes FROM snapshots WHERE publisher = ?1), 0)
-         WHERE id = ?1",
         said.publisher
     )
     .execute(&mut **write)
     .await?;
-    let (seq, announced_in) = (integer(content.seq), integer(said.seq));
-    let (cid, segments) = (
-        digest(&announcement.cid()),
-        join_announcements(&content.segments),
-    );
+    let (seq, at) = (integer(said.seq), millis(said.at));
     sqlx::query!(
-        "INSERT INTO snapshots (publisher, seq, announced_in, cid, segments) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (publisher) DO UPDATE SET seq = excluded.seq,
-             announced_in = excluded.announced_in, cid = excluded.cid,
-             segments = excluded.segments, bytes = 0,
-             loaded = 0",
+        "INSERT OR REPLACE INTO profiled (publisher, seq, at) VALUES (?, ?, ?)",
         said.publisher,
         seq,
-        announced_in,
-        cid,
-        segments
+        at
     )
     .execute(&mut **write)
     .await?;

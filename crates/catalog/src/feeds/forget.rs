@@ -4,8 +4,10 @@ use cidcast_announce::Publisher;
 use cidcast_types::{AssetId, Cid};
 
 use super::hash::{announcement_cid, split_announcements};
+use super::row::publisher_of;
+use super::tidy::mark;
 use crate::feed::Listing;
-use crate::row::integer;
+use crate::row::{integer, size};
 use crate::{Catalog, CatalogError};
 
 impl Catalog {
@@ -46,7 +48,7 @@ impl Catalog {
     }
 
     /// Forgets all that a publisher announced, as if it had never been heard of; evidence against
-    /// it stays. Answers the blocks that were kept for it.
+    /// it stays. Answers the blocks that were kept for it; the feed is noted as untidy.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -70,14 +72,20 @@ impl Catalog {
             blocks.push(announcement_cid("announcements.cid", &digest)?);
         }
         let segments = sqlx::query_scalar!(
-            "DELETE FROM snapshots WHERE publisher = ? RETURNING segments",
+            "DELETE FROM held_snapshots WHERE publisher = ? RETURNING segments",
             id
         )
         .fetch_optional(&mut *write)
         .await?;
         if let Some(segments) = segments {
-            blocks.extend(split_announcements("snapshots.segments", &segments)?);
+            blocks.extend(split_announcements("held_snapshots.segments", &segments)?);
         }
+        sqlx::query!("DELETE FROM snapshots WHERE publisher = ?", id)
+            .execute(&mut *write)
+            .await?;
+        sqlx::query!("DELETE FROM profiled WHERE publisher = ?", id)
+            .execute(&mut *write)
+            .await?;
         sqlx::query!("DELETE FROM announced WHERE publisher = ?", id)
             .execute(&mut *write)
             .await?;
@@ -92,12 +100,13 @@ impl Catalog {
         )
         .execute(&mut *write)
         .await?;
+        mark(&mut write, publisher).await?;
         write.commit().await?;
         Ok(blocks)
     }
 
     /// Keeps only the CIDs of announcements before number `before`: a snapshot that is here says
-    /// what they added up to. Answers the blocks that are not needed any more.
+    /// what they added up to. Answers the blocks that are not needed any more; the feed is noted as untidy.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -127,10 +136,44 @@ impl Catalog {
         )
         .fetch_all(&mut *write)
         .await?;
+        mark(&mut write, publisher).await?;
         write.commit().await?;
         pruned
             .iter()
             .map(|digest| announcement_cid("announcements.cid", digest))
+            .collect()
+    }
+    /// Publishers, one or all, of whom more than `history` bytes of announcements are kept from
+    /// before the snapshot that is held; and its number.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn prunable(
+        &self,
+        history: u64,
+        only: Option<&Publisher>,
+    ) -> Result<Vec<(Publisher, u64)>, CatalogError> {
+        let only = only.map(|key| key.as_bytes().as_slice());
+        let history = integer(history);
+        let rows = sqlx::query!(
+            "SELECT key, held_snapshots.seq FROM held_snapshots
+             JOIN publishers ON publishers.id = held_snapshots.publisher
+             WHERE (?1 IS NULL OR key = ?1) AND ?2 < COALESCE(
+                 (SELECT SUM(bytes) FROM announcements
+                  WHERE announcements.publisher = held_snapshots.publisher
+                      AND announcements.seq < held_snapshots.seq), 0)",
+            only,
+            history
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok((
+                    publisher_of(&row.key)?,
+                    size("held_snapshots.seq", row.seq)?,
+                ))
+            })
             .collect()
     }
 }

@@ -1,9 +1,10 @@
-//! Evidence against publishers: two signed announcements with one number.
+//! Evidence against publishers: two signed announcements that cannot both be.
 
-use cidcast_announce::{Announcement, Publisher};
+use cidcast_announce::{Announcement, Publisher, chain};
 use cidcast_types::Timestamp;
 
-use crate::feed::Fork;
+use super::row::publisher_of;
+use crate::feed::{Evidence, Fork};
 use crate::row::{integer, millis, size, time};
 use crate::{Catalog, CatalogError};
 
@@ -11,9 +12,9 @@ use crate::{Catalog, CatalogError};
 const MOST_FORKS: i64 = 16;
 
 impl Catalog {
-    /// Keeps two announcements of one publisher with one number and different content, and flags
-    /// the publisher. Says whether they prove anything; the same pair twice is kept once. Moves no
-    /// feed.
+    /// Keeps two announcements of one publisher that cannot both be, and flags the publisher: two
+    /// with one number, or two that follow each other of which the second names another
+    /// predecessor. One pair is kept for a number. Moves no feed.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -22,19 +23,16 @@ impl Catalog {
         first: &Announcement,
         second: &Announcement,
         now: Timestamp,
-    ) -> Result<bool, CatalogError> {
-        let proves = first.publisher() == second.publisher()
-            && first.seq() == second.seq()
-            && first.cid() != second.cid();
-        if !proves {
-            return Ok(false);
-        }
+    ) -> Result<Evidence, CatalogError> {
+        let Some(seq) = chain::second_history(first, second) else {
+            return Ok(Evidence::None);
+        };
         let publisher = first.publisher();
         let (key, now) = (publisher.as_bytes().as_slice(), millis(now));
-        let seq = integer(first.seq());
+        let seq = integer(seq);
         let (one, two) = (first.bytes().to_vec(), second.bytes().to_vec());
         let mut write = self.write().await?;
-        sqlx::query!(
+        let kept = sqlx::query!(
             "INSERT INTO forks (publisher, seq, first, second, seen_at)
              SELECT id, ?1, ?2, ?3, ?4 FROM publishers
              WHERE key = ?5 AND (SELECT COUNT(*) FROM forks WHERE publisher = publishers.id) < ?6
@@ -56,7 +54,31 @@ impl Catalog {
         .execute(&mut *write)
         .await?;
         write.commit().await?;
-        Ok(true)
+        Ok(match kept.rows_affected() {
+            0 => Evidence::Known,
+            _ => Evidence::Kept,
+        })
+    }
+
+    /// Publishers against whom there is evidence, by key, those after `after`.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn forked_publishers(
+        &self,
+        after: Option<&Publisher>,
+        limit: u32,
+    ) -> Result<Vec<Publisher>, CatalogError> {
+        let after = after.map_or(&[][..], |key| key.as_bytes().as_slice());
+        let keys = sqlx::query_scalar!(
+            "SELECT key FROM publishers WHERE key > ? AND forked_at IS NOT NULL
+             ORDER BY key LIMIT ?",
+            after,
+            limit
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        keys.iter().map(|key| publisher_of(key)).collect()
     }
 
     /// The evidence against a publisher, by number.

@@ -11,11 +11,11 @@ use crate::row::{integer, millis, size};
 use crate::{Catalog, CatalogError};
 
 /// Where a feed stands, inside a transaction.
-struct Place {
-    id: i64,
-    have: u64,
+pub(super) struct Place {
+    pub(super) id: i64,
+    pub(super) have: u64,
     head: Option<Cid>,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Catalog {
@@ -167,7 +167,7 @@ async fn append(
     Ok(())
 }
 
-async fn place(
+pub(super) async fn place(
     write: &mut Transaction<'static, Sqlite>,
     publisher: &Publisher,
 ) -> Result<Option<Place>, CatalogError> {
@@ -192,7 +192,7 @@ async fn place(
     .transpose()
 }
 
-async fn new_place(
+pub(super) async fn new_place(
     write: &mut Transaction<'static, Sqlite>,
     publisher: &Publisher,
 ) -> Result<Place, CatalogError> {

@@ -7,8 +7,8 @@ use cidcast_announce::{
     ViewSharing,
 };
 use cidcast_catalog::{
-    AnnouncedQuery, Catalog, FeedChange, FeedLimits, Interest, Listing, OwnKey, Patch, Quota,
-    Recorded, SyncNote,
+    AnnouncedQuery, Catalog, Evidence, FeedChange, FeedLimits, Interest, Listing, OwnKey, Patch,
+    Quota, Recorded, SyncNote,
 };
 use cidcast_types::{Cid, RootCid, Visibility};
 
@@ -49,7 +49,7 @@ pub(crate) fn publish(n: u64, title: &str) -> Op {
     }))
 }
 
-fn retract(n: u64) -> Op {
+pub(crate) fn retract(n: u64) -> Op {
     let (asset, reason) = (asset_id(n), "gone".to_owned());
     Op::Retract(Retract { asset, reason })
 }
@@ -68,7 +68,7 @@ pub(crate) fn chain(key: &SigningKey, all: Vec<Vec<Op>>) -> Vec<Announcement> {
     all.into_iter().enumerate().map(sign).collect()
 }
 
-async fn record(catalog: &Catalog, all: &[Announcement]) -> Vec<Recorded> {
+pub(crate) async fn record(catalog: &Catalog, all: &[Announcement]) -> Vec<Recorded> {
     catalog.record(all, &ROOMY, at(2_000)).await.unwrap()
 }
 
@@ -336,14 +336,11 @@ async fn evidence_of_a_fork_is_kept_and_flags_the_publisher() {
     let one = chain(&key(1), vec![vec![publish(1, "One")]]);
     let two = chain(&key(1), vec![vec![publish(2, "Two")]]);
     record(&catalog, &one).await;
-    assert!(!catalog.record_fork(&one[0], &one[0], at(9)).await.unwrap());
-    for seen in [9, 10] {
-        assert!(
-            catalog
-                .record_fork(&one[0], &two[0], at(seen))
-                .await
-                .unwrap()
-        );
+    let evidence = catalog.record_fork(&one[0], &one[0], at(9)).await;
+    assert_eq!(evidence.unwrap(), Evidence::None);
+    for (seen, expected) in [(9, Evidence::Kept), (10, Evidence::Known)] {
+        let evidence = catalog.record_fork(&one[0], &two[0], at(seen)).await;
+        assert_eq!(evidence.unwrap(), expected);
     }
     let publisher = key(1).publisher();
     let forks = catalog.forks(&publisher).await.unwrap();

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cidcast_catalog::{
-    AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, Subject, UnitName,
+    AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, SnapshotState, Subject,
+    UnitName,
 };
 use cidcast_types::{AssetState, Cid, RenditionName};
 use sqlx::migrate::Migrator;
@@ -119,6 +120,16 @@ async fn check_rows(version: i64, catalog: &Catalog) {
     }
     if version >= 5 {
         check_follows(catalog).await;
+    }
+    if version >= 7 {
+        let publisher = catalog.feeds(None, 9).await.unwrap().items[0].publisher;
+        let named = catalog.known_snapshot(&publisher).await.unwrap().unwrap();
+        assert_eq!((named.seq, named.state), (1, SnapshotState::Held));
+        assert_eq!(catalog.untidy_feeds().await.unwrap(), [publisher]);
+        assert_eq!(catalog.unfollowed().await.unwrap().len(), 1);
+        let asset = "00000000060000000000000006".parse().unwrap();
+        let reason = catalog.retract_reason(&asset).await.unwrap();
+        assert_eq!(reason.as_deref(), Some("rights"));
     }
 }
 

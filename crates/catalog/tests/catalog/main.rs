@@ -17,6 +17,7 @@ mod jobs;
 mod lists;
 mod notices;
 mod replicas;
+mod snapshots;
 mod trust;
 mod units;
 mod uploads;

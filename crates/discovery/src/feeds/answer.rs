@@ -1,7 +1,7 @@
 //! What this node answers when it is asked about feeds.
 
 use cidcast_announce::Publisher;
-use cidcast_catalog::{CatalogError, KnownSnapshot, SnapshotState};
+use cidcast_catalog::CatalogError;
 
 use super::ledger::Ledger;
 use crate::wire::{Heads, MAX_ANNOUNCEMENTS, MAX_HEADS, Mark, Response, Since};
@@ -41,8 +41,9 @@ pub(super) async fn since(
     let Some(feed) = ledger.catalog().feed(publisher).await? else {
         return Ok(answer.into());
     };
-    let snapshot = ledger.catalog().known_snapshot(publisher).await?;
-    if let Some(snapshot) = snapshot.filter(|snapshot| is_of_use(snapshot, from)) {
+    // One that is not held here cannot be had here, and one from before saves nothing.
+    let snapshot = ledger.catalog().held_snapshot(publisher).await?;
+    if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.seq >= from) {
         answer.snapshot = ledger.bytes_of(snapshot.cid).await;
     }
     let most = u32::try_from(MAX_ANNOUNCEMENTS).unwrap_or(u32::MAX);
@@ -85,7 +86,25 @@ pub(crate) fn portion(
     (from..).zip(kept).take_while(fits).count()
 }
 
-/// A snapshot that is not held here cannot be had here, and one from before saves nothing.
-fn is_of_use(snapshot: &KnownSnapshot, from: u64) -> bool {
-    snapshot.state == SnapshotState::Held && snapshot.seq >= from
+/// Publishers against whom there is evidence here.
+pub(super) async fn forked(
+    ledger: &Ledger,
+    after: Option<&Publisher>,
+) -> Result<Response, CatalogError> {
+    let most = u32::try_from(MAX_HEADS).unwrap_or(u32::MAX);
+    let mut publishers = ledger.catalog().forked_publishers(after, most + 1).await?;
+    let more = publishers.len() > MAX_HEADS;
+    publishers.truncate(MAX_HEADS);
+    Ok(Response::Forked { publishers, more })
+}
+
+/// Two announcements of a publisher that cannot both be, if there are.
+pub(super) async fn evidence(
+    ledger: &Ledger,
+    publisher: &Publisher,
+) -> Result<Response, CatalogError> {
+    let forks = ledger.catalog().forks(publisher).await?;
+    let first = forks.into_iter().next();
+    let pair = first.map(|fork| (fork.first.into(), fork.second.into()));
+    Ok(Response::Evidence(pair))
 }

@@ -1,12 +1,13 @@
 //! Asking one peer for what was missed, and taking what it gives.
 
 use bytes::Bytes;
-use cidcast_announce::{Announcement, Publisher};
+use cidcast_announce::{Announcement, Op, Publisher, Snapshot};
 use cidcast_ipfs::requests::{RequestError, Requests};
 use cidcast_ipfs::swarm::PeerId;
 
-use super::ledger::{Ledger, LedgerError};
-use super::metrics::Outcome;
+use super::ledger::{Begun, Ledger, LedgerError};
+use super::metrics::{Outcome, SnapshotFate};
+use super::segments::{Getter, SnapshotError, Wanted};
 use crate::ask::deed_of_request;
 use crate::trust::Deed;
 use crate::wire::{Heads, Mark, Request, Response, Since, WireError};
@@ -31,6 +32,14 @@ pub(super) enum FetchError {
     Nothing,
     #[error("what it gave was not taken: {}", .0.as_str())]
     NotTaken(Outcome),
+    #[error("what it gave, number {0}, contradicts what is here: the publisher has two histories")]
+    Contradicts(u64),
+    #[error("it has only what comes after a snapshot: {0}")]
+    Snapshot(#[from] SnapshotError),
+    #[error(
+        "it has only what comes after a snapshot, and that was not taken: no room, or not wanted"
+    )]
+    SnapshotNotTaken,
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the node is stopping")]
@@ -89,11 +98,12 @@ pub(super) async fn heads(
     }
 }
 
-/// Fetches a piece of a feed and records it; how much of the feed is here then.
+/// Fetches a piece of a feed and records it; how much of the feed is here then. A feed of which
+/// nothing is here begins with a snapshot if there is one, and so does one that cannot be gone on
+/// with: the peer has dropped what comes next.
 pub(super) async fn since(
     ledger: &Ledger,
-    requests: &Requests,
-    peer: PeerId,
+    (requests, getter, peer): (&Requests, &Getter, PeerId),
     (publisher, from): (Publisher, u64),
 ) -> Result<u64, FetchError> {
     let request = Request::Since {
@@ -117,9 +127,18 @@ pub(super) async fn since(
             .await
             .map_err(LedgerError::from)?;
     }
-    if verified.announcements.is_empty() {
+    let is_all = verified.announcements.is_empty();
+    if let Some(named_by) = verified.snapshot.filter(|_| is_all || from == 0) {
+        match begin_with(ledger, (getter, peer), &named_by, from).await {
+            Ok(have) => return Ok(have),
+            Err(error) if is_all => return Err(error),
+            Err(error) => tracing::debug!(%publisher, %error, "the history instead of a snapshot"),
+        }
+    }
+    if is_all {
         return Err(FetchError::Nothing);
     }
+    let last = verified.announcements.last().map(Announcement::seq);
     let taken = ledger.take(verified.announcements).await?;
     if taken.have > from {
         return Ok(taken.have);
@@ -128,12 +147,64 @@ pub(super) async fn since(
         .outcomes
         .into_iter()
         .find(|one| *one != Outcome::Applied);
-    Err(FetchError::NotTaken(outcome.unwrap_or(Outcome::Unwanted)))
+    Err(match outcome {
+        Some(Outcome::Conflicting) => FetchError::Contradicts(last.unwrap_or(from)),
+        outcome => FetchError::NotTaken(outcome.unwrap_or(Outcome::Unwanted)),
+    })
+}
+
+/// Begins a feed with a snapshot that a peer has.
+async fn begin_with(
+    ledger: &Ledger,
+    (getter, peer): (&Getter, PeerId),
+    named_by: &Announcement,
+    from: u64,
+) -> Result<u64, FetchError> {
+    let publisher = named_by.publisher();
+    let snapshot = snapshot_in(named_by).filter(|snapshot| snapshot.seq >= from);
+    let snapshot = snapshot.ok_or(FetchError::Nothing)?;
+    let room = ledger.room(&publisher).await?;
+    let wanted = Wanted {
+        publisher,
+        snapshot,
+        named_by: named_by.cid(),
+        peer: Some(peer),
+        room: room.ok_or(FetchError::NotTaken(Outcome::Unwanted))?,
+    };
+    let got = getter.get(wanted, ledger.now()).await;
+    if got
+        .as_ref()
+        .is_err_and(|error| !matches!(error, SnapshotError::Rests | SnapshotError::Busy))
+    {
+        ledger.metrics().snapshot(SnapshotFate::Refused);
+    }
+    match ledger.begin_with(named_by, snapshot, &got?).await? {
+        Begun::Loaded { have } => {
+            ledger.metrics().snapshot(SnapshotFate::Loaded);
+            tracing::info!(%publisher, have, "a feed begins with a snapshot");
+            Ok(have)
+        }
+        Begun::Here { have } if have > from => Ok(have),
+        Begun::Here { .. } | Begun::NotTaken => {
+            ledger.metrics().snapshot(SnapshotFate::Refused);
+            Err(FetchError::SnapshotNotTaken)
+        }
+    }
+}
+
+/// The snapshot that an announcement names: the newest, if there are several.
+pub(super) fn snapshot_in(announcement: &Announcement) -> Option<&Snapshot> {
+    let snapshots = announcement.ops().iter().filter_map(|op| match op {
+        Op::Snapshot(snapshot) => Some(snapshot),
+        _ => None,
+    });
+    snapshots.max_by_key(|snapshot| snapshot.seq)
 }
 
 struct Verified {
     announcements: Vec<Announcement>,
     newest: Option<Announcement>,
+    snapshot: Option<Announcement>,
 }
 
 /// Hashes and checks signatures: work for a thread of its own.
@@ -150,12 +221,14 @@ fn verify(
         .zip(&announcements)
         .all(|(seq, one)| one.publisher() == publisher && one.seq() == seq);
     let newest = since.newest.as_ref().map(check).transpose()?;
+    let snapshot = since.snapshot.as_ref().map(check).transpose()?;
     let is_of_it = |one: &Announcement| one.publisher() == publisher;
-    if !in_order || !newest.iter().all(is_of_it) {
+    if !in_order || !newest.iter().chain(&snapshot).all(is_of_it) {
         return Err(FetchError::OutOfOrder);
     }
     Ok(Verified {
         announcements,
         newest,
+        snapshot,
     })
 }

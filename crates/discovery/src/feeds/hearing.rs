@@ -7,6 +7,7 @@ use cidcast_announce::Publisher;
 use cidcast_ipfs::gossip::Verdict;
 use cidcast_ipfs::swarm::PeerId;
 
+use super::ledger::Taken;
 use super::metrics::Outcome;
 use super::pace::{Pace, Rate};
 use super::sync::Sync;
@@ -50,8 +51,9 @@ pub(crate) struct Heard {
 }
 
 /// What became of it is told to `sync`; answers whether it is passed on.
-pub(crate) fn note(sync: &mut Sync, heard: Heard, outcome: Option<Outcome>, have: u64) -> Verdict {
-    match outcome {
+pub(crate) fn note(sync: &mut Sync, heard: Heard, taken: &Taken) -> Verdict {
+    let have = taken.have;
+    match taken.outcomes.first() {
         Some(Outcome::Applied) => {
             sync.moved(heard.publisher, have);
             Verdict::Accept
@@ -61,6 +63,8 @@ pub(crate) fn note(sync: &mut Sync, heard: Heard, outcome: Option<Outcome>, have
             // It is good, only too early for this node.
             Verdict::Accept
         }
+        // Once: others may have heard of this branch only.
+        Some(Outcome::Conflicting) if taken.is_evidence => Verdict::Accept,
         // Others may want it: what it says is true.
         Some(Outcome::Unwanted | Outcome::OverQuota) => Verdict::Accept,
         _ => Verdict::Ignore,

@@ -3,9 +3,12 @@
 //! Bytes first, rows second: an announcement's block is on disk and pinned before a row says so.
 //! One at a time, so that two tasks never record the same feed side by side.
 
+mod evidence;
+mod snapshots;
+
 use std::sync::Arc;
 
-use cidcast_announce::{Announcement, Publisher, VerifyError};
+use cidcast_announce::{Announcement, Publisher, SegmentError, VerifyError};
 use cidcast_catalog::{
     Catalog, CatalogError, FeedChange, FeedLimits, Interest, Recorded, SyncNote,
 };
@@ -16,9 +19,10 @@ use tokio::sync::{Mutex, broadcast};
 
 use super::changes::Changes;
 use super::metrics::{Metrics, Outcome};
-use super::reasons::Reasons;
 use super::settings::{FeedSettings, Mode};
 use crate::wire::Mark;
+
+pub(crate) use snapshots::Begun;
 
 /// How long after it was made an announcement can still be under way.
 const IN_TRANSIT: u64 = 10 * 60 * 1000;
@@ -49,6 +53,12 @@ pub enum LedgerError {
     /// The bytes, again.
     #[error(transparent)]
     Pin(#[from] PinError),
+    /// A segment of a snapshot, read again.
+    #[error(transparent)]
+    Get(#[from] GetError),
+    /// What a segment of a snapshot says.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// A name for pins could not be made.
     #[error(transparent)]
     Holder(#[from] ParseHolderError),
@@ -64,6 +74,8 @@ pub(crate) struct Taken {
     pub(crate) outcomes: Vec<Outcome>,
     /// How many are here now.
     pub(crate) have: u64,
+    /// Two of them, or one of them and one that was here, prove a fork of which nothing was known.
+    pub(crate) is_evidence: bool,
 }
 
 /// See the module. Clones are the same.
@@ -80,7 +92,6 @@ struct Inner {
     settings: FeedSettings,
     metrics: Metrics,
     events: broadcast::Sender<FeedEvent>,
-    reasons: Reasons,
     changes: std::sync::Mutex<Changes>,
     turn: Mutex<()>,
 }
@@ -103,15 +114,10 @@ impl Ledger {
                 settings,
                 metrics,
                 events,
-                reasons: Reasons::default(),
                 changes: std::sync::Mutex::new(Changes::new(run)),
                 turn: Mutex::default(),
             }),
         }
-    }
-
-    pub(crate) fn reasons(&self) -> &Reasons {
-        &self.inner.reasons
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -204,9 +210,7 @@ impl Ledger {
                 .record(std::slice::from_ref(next), &limits, now)
                 .await?;
             for recorded in recorded {
-                taken
-                    .outcomes
-                    .push(self.outcome(next, &recorded, now).await?);
+                self.conclude(next, &recorded, now, &mut taken).await?;
             }
             rest = others;
         }
@@ -218,8 +222,8 @@ impl Ledger {
                 if !matches!(recorded, Recorded::Applied(_)) {
                     useless.push(announcement.cid());
                 }
-                let outcome = self.outcome(announcement, recorded, now).await?;
-                taken.outcomes.push(outcome);
+                self.conclude(announcement, recorded, now, &mut taken)
+                    .await?;
                 self.tell(announcement, recorded);
             }
             self.let_go(&publisher, useless).await?;
@@ -252,9 +256,11 @@ impl Ledger {
 
     /// Forgets all of a publisher, rows and blocks.
     pub(crate) async fn forget(&self, publisher: &Publisher) -> Result<(), LedgerError> {
-        let _turn = self.inner.turn.lock().await;
-        let blocks = self.inner.catalog.forget_feed(publisher).await?;
-        self.let_go(publisher, blocks).await
+        {
+            let _turn = self.inner.turn.lock().await;
+            self.inner.catalog.forget_feed(publisher).await?;
+        }
+        self.tidy(publisher).await
     }
 
     /// Notes how asking for a feed went.
@@ -286,17 +292,18 @@ impl Ledger {
         }
         Taken {
             outcomes: vec![outcome; announcements.len()],
-            have: 0,
+            ..Taken::default()
         }
     }
 
     /// What an announcement was, counted; evidence of a fork is kept.
-    async fn outcome(
+    async fn conclude(
         &self,
         announcement: &Announcement,
         recorded: &Recorded,
         now: Timestamp,
-    ) -> Result<Outcome, LedgerError> {
+        taken: &mut Taken,
+    ) -> Result<(), LedgerError> {
         let is_late = announcement.at().as_millis().saturating_add(IN_TRANSIT) >= now.as_millis();
         let outcome = match recorded {
             Recorded::Applied(_) => Outcome::Applied,
@@ -304,35 +311,15 @@ impl Ledger {
             Recorded::Superseded if is_late => Outcome::Delayed,
             Recorded::Superseded => Outcome::Replayed,
             Recorded::Gap { .. } => Outcome::Reordered,
-            Recorded::Detached { .. } => Outcome::Conflicting,
-            Recorded::Conflict { recorded } => {
-                self.keep_evidence(*recorded, announcement, now).await?;
+            Recorded::Detached { .. } | Recorded::Conflict { .. } => {
+                taken.is_evidence |= self.contradicts(announcement, recorded).await?;
                 Outcome::Conflicting
             }
             Recorded::Future => Outcome::FutureDated,
             Recorded::OverQuota(_) => Outcome::OverQuota,
         };
         self.inner.metrics.count(outcome);
-        Ok(outcome)
-    }
-
-    async fn keep_evidence(
-        &self,
-        recorded: Cid,
-        other: &Announcement,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        // Pruned ones can be proven by nobody here any more.
-        let Some(bytes) = self.bytes_of(recorded).await else {
-            return Ok(());
-        };
-        let Ok(first) = Announcement::verify(&bytes) else {
-            return Ok(());
-        };
-        let publisher = other.publisher();
-        if self.inner.catalog.record_fork(&first, other, now).await? {
-            tracing::warn!(%publisher, seq = other.seq(), "a publisher signed two of one number");
-        }
+        taken.outcomes.push(outcome);
         Ok(())
     }
 
@@ -369,14 +356,10 @@ impl Ledger {
     }
 
     async fn let_go(&self, publisher: &Publisher, blocks: Vec<Cid>) -> Result<(), LedgerError> {
-        if blocks.is_empty() {
-            return Ok(());
-        }
         let (holder, store) = (holder(publisher)?, self.inner.store.clone());
         on_disk(move || {
-            for cid in &blocks {
-                store.unpin(&holder, Some(cid)).map_err(PinError::from)?;
-            }
+            let unpinned = store.unpin_blocks(&holder, &blocks);
+            unpinned.map_err(PinError::from)?;
             Ok(())
         })
         .await
@@ -388,7 +371,7 @@ pub(crate) fn holder(publisher: &Publisher) -> Result<Holder, ParseHolderError> 
     format!("feed/{publisher}").parse()
 }
 
-async fn on_disk<T: Send + 'static>(
+pub(super) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, LedgerError> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -57,6 +57,34 @@ impl Outcome {
     }
 }
 
+/// What became of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotFate {
+    /// Of the own feed: it was announced.
+    Made,
+    /// A feed began with it.
+    Loaded,
+    /// Its segments are kept here for others.
+    Held,
+    /// It could not be had, was wrong, or there is no room.
+    Refused,
+    /// What came before it was dropped.
+    Pruned,
+}
+
+impl SnapshotFate {
+    /// The value of the label `fate`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Loaded => "loaded",
+            Self::Held => "held",
+            Self::Refused => "refused",
+            Self::Pruned => "pruned",
+        }
+    }
+}
+
 type Label = [(&'static str, &'static str); 1];
 
 /// Counters and gauges of the feeds of one node. Clones share their values.
@@ -66,6 +94,8 @@ pub struct Metrics {
     announcements: Family<Label, Counter>,
     /// Requests of peers, by whether they were answered.
     requests: Family<Label, Counter>,
+    /// Snapshots, by what became of them.
+    snapshots: Family<Label, Counter>,
     /// Announcements of this node that were signed.
     pub(crate) signed: Counter,
     /// Feeds of which some peer claims to have more.
@@ -86,6 +116,11 @@ impl Metrics {
             "requests",
             "Requests of peers, by what became of them",
             metrics.requests.clone(),
+        );
+        registry.register(
+            "snapshots",
+            "Snapshots of feeds, by what became of them",
+            metrics.snapshots.clone(),
         );
         registry.register(
             "signed",
@@ -110,6 +145,19 @@ impl Metrics {
     pub(crate) fn count(&self, outcome: Outcome) {
         self.announcements
             .get_or_create(&[("outcome", outcome.as_str())])
+            .inc();
+    }
+
+    /// How many snapshots had this fate.
+    pub fn snapshots(&self, fate: SnapshotFate) -> u64 {
+        self.snapshots
+            .get_or_create(&[("fate", fate.as_str())])
+            .get()
+    }
+
+    pub(crate) fn snapshot(&self, fate: SnapshotFate) {
+        self.snapshots
+            .get_or_create(&[("fate", fate.as_str())])
             .inc();
     }
 

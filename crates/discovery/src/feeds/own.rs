@@ -109,6 +109,8 @@ pub(super) struct Own {
     key: SigningKey,
     ledger: Ledger,
     confirmed: bool,
+    /// Why it is not known how long the feed is.
+    doubt: Option<String>,
     status: watch::Sender<OwnStatus>,
 }
 
@@ -123,6 +125,7 @@ impl Own {
             key,
             ledger,
             confirmed,
+            doubt: None,
             status,
         }
     }
@@ -151,6 +154,11 @@ impl Own {
         Ok(())
     }
 
+    /// Why it cannot be known now how long the feed is; shown with the next turn.
+    pub(super) fn doubt(&mut self, why: Option<String>) {
+        self.doubt = why;
+    }
+
     /// Compares and signs. `nodes`: where this node can be reached.
     pub(super) async fn reconcile(
         &mut self,
@@ -158,25 +166,28 @@ impl Own {
     ) -> Result<Vec<Announcement>, OwnError> {
         let result = self.turn(nodes).await;
         let standing = self.standing().await?;
-        let (error, now) = (
+        let (error, doubt, now) = (
             result.as_ref().err().map(ToString::to_string),
+            self.doubt.clone(),
             self.ledger.now(),
         );
         self.status.send_modify(|status| {
             status.standing = standing;
             status.reconciled_at = Some(now);
-            status.error = error.filter(|_| standing == Standing::Ready);
+            status.error = match standing {
+                Standing::Ready => error,
+                Standing::Unconfirmed => doubt,
+                Standing::Behind { .. } | Standing::Forked => None,
+            };
         });
         result
     }
 
-    /// Says who the publisher is.
-    pub(super) async fn announce_profile(
-        &mut self,
-        profile: Profile,
-    ) -> Result<Vec<Announcement>, OwnError> {
+    /// Says something that does not come from the assets: who the publisher is, or where a snapshot
+    /// can be had.
+    pub(super) async fn announce(&mut self, op: Op) -> Result<Vec<Announcement>, OwnError> {
         self.check().await?;
-        self.sign_all(vec![Op::Profile(profile)]).await
+        self.sign_all(vec![op]).await
     }
 
     async fn turn(&mut self, nodes: Vec<String>) -> Result<Vec<Announcement>, OwnError> {
@@ -239,7 +250,7 @@ impl Own {
             }
             self.ledger.metrics().signed.inc();
             for asset in announcement.ops().iter().filter_map(retracted) {
-                self.ledger.reasons().forget(asset);
+                self.ledger.catalog().clear_retract_reason(asset).await?;
             }
             signed.push(announcement);
             rest = rest.get(used..).unwrap_or_default();

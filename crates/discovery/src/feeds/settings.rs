@@ -67,6 +67,12 @@ pub struct FeedSettings {
     pub round: Duration,
     /// The own feed is compared with the assets this often, without being told to.
     pub reconcile_every: Duration,
+    /// A snapshot of the own feed is made after so many announcements, if it saves a newcomer at
+    /// least half of what it has to fetch.
+    pub snapshot_every: u64,
+    /// Bytes of announcements from before a snapshot that are kept of one publisher. What is more
+    /// goes when the snapshot is here.
+    pub history: u64,
 }
 
 impl Default for FeedSettings {
@@ -82,6 +88,9 @@ impl Default for FeedSettings {
             views: ViewSharing::Share,
             round: Duration::from_secs(20),
             reconcile_every: Duration::from_secs(300),
+            // Far below a megabyte, newcomers need one request for all of it anyway.
+            snapshot_every: 1_000,
+            history: 16 << 20,
         }
     }
 }

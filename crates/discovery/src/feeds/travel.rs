@@ -4,12 +4,18 @@
 //! requests under way. Ends: when its `Shutdown` is triggered, or the swarm has ended. Cancel
 //! safety: what was recorded is recorded; what was not is asked for again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod answers;
+mod elsewhere;
+mod own_feed;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cidcast_announce::{Announcement, Profile, Publisher};
+use cidcast_announce::{Announcement, Op, Profile, Publisher};
 use cidcast_catalog::SyncNote;
+use cidcast_ipfs::Blocks;
 use cidcast_ipfs::gossip::{Incoming, Messages, Topic, Verdict};
+use cidcast_ipfs::names::Names;
 use cidcast_ipfs::requests::{PROTOCOL, Requests};
 use cidcast_ipfs::swarm::{PeerId, SwarmHandle};
 use tokio::sync::{mpsc, oneshot};
@@ -17,14 +23,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::evidence;
 use super::fetch::{self, FetchError};
 use super::hearing::{self, Heard, Hearing};
 use super::ledger::Ledger;
 use super::metrics::Outcome;
+use super::named::NameError;
 use super::own::{Own, OwnError};
-use super::sync::{Action, Failure, Sync, SyncSettings};
+use super::segments::Getter;
+use super::sync::{Action, Sync, SyncSettings};
 use crate::trust::{Deed, Trust};
 use crate::wire::{Heads, Mark};
+use elsewhere::Elsewhere;
 
 /// What gossip is said on.
 pub(super) const TOPIC: &str = "/cidcast/announce/1";
@@ -41,6 +51,11 @@ pub(super) enum Command {
     /// Say who the publisher is.
     SetProfile {
         profile: Profile,
+        done: oneshot::Sender<Result<(), OwnError>>,
+    },
+    /// Say something else that does not come from the assets.
+    Sign {
+        op: Op,
         done: oneshot::Sender<Result<(), OwnError>>,
     },
     /// The operator knows that the own feed is complete here.
@@ -64,6 +79,13 @@ enum Done {
         publisher: Publisher,
         result: Result<u64, FetchError>,
     },
+    Forks {
+        peer: PeerId,
+        result: Result<evidence::Found, FetchError>,
+    },
+    Name {
+        result: Result<Option<Announcement>, NameError>,
+    },
 }
 
 /// The parts that it is made of.
@@ -76,6 +98,9 @@ pub(super) struct Parts {
     pub(super) topic: Topic,
     pub(super) messages: Messages,
     pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) getter: Getter,
+    pub(super) names: Names,
+    pub(super) blocks: Blocks,
     pub(super) seed: u64,
 }
 
@@ -92,10 +117,12 @@ pub(super) struct Travel {
     sync: Sync,
     hearing: Hearing,
     under_way: JoinSet<Done>,
-    /// How much of the own feed each peer said to have that has told all it has.
-    own_elsewhere: BTreeMap<PeerId, u64>,
-    /// The same, while its list goes on.
-    own_so_far: BTreeMap<PeerId, u64>,
+    getter: Getter,
+    names: Names,
+    blocks: Blocks,
+    elsewhere: Elsewhere,
+    /// Whom is asked for evidence now.
+    testifying: BTreeSet<PeerId>,
     speaking: BTreeSet<PeerId>,
     reconcile_at: Instant,
 }
@@ -118,8 +145,11 @@ impl Travel {
             sync: Sync::new(settings, parts.seed),
             hearing: Hearing::default(),
             under_way: JoinSet::new(),
-            own_elsewhere: BTreeMap::new(),
-            own_so_far: BTreeMap::new(),
+            getter: parts.getter,
+            names: parts.names,
+            blocks: parts.blocks,
+            elsewhere: Elsewhere::default(),
+            testifying: BTreeSet::new(),
             speaking: BTreeSet::new(),
             reconcile_at: Instant::now(),
         }
@@ -160,7 +190,11 @@ impl Travel {
                 self.reconcile_at = self.reconcile_at.min(soon);
             }
             Command::SetProfile { profile, done } => {
-                let result = self.own.announce_profile(profile).await;
+                let result = self.own.announce(Op::Profile(profile)).await;
+                let _ = done.send(self.spread(result).await);
+            }
+            Command::Sign { op, done } => {
+                let result = self.own.announce(op).await;
                 let _ = done.send(self.spread(result).await);
             }
             Command::Confirm { done } => {
@@ -214,10 +248,9 @@ impl Travel {
                 return Verdict::Ignore;
             }
         };
-        let outcome = taken.outcomes.first().copied();
-        match outcome {
+        match taken.outcomes.first() {
             Some(Outcome::Applied) => self.trust.note_peer(&peer, Deed::Delivered).await,
-            Some(Outcome::Conflicting) => self.trust.note_fork(&publisher, count - 1).await,
+            Some(Outcome::Conflicting) => self.forked(&publisher, count - 1).await,
             _ => {}
         }
         let heard = Heard {
@@ -225,93 +258,16 @@ impl Travel {
             publisher,
             count,
         };
-        hearing::note(&mut self.sync, heard, outcome, taken.have)
+        hearing::note(&mut self.sync, heard, &taken)
     }
 
-    async fn done(&mut self, done: Done) {
-        let now = self.ledger.now();
-        match done {
-            Done::Heads {
-                peer,
-                since,
-                result,
-            } => match self.noted(&peer, result).await {
-                Ok(heads) => self.heads(peer, since, heads).await,
-                Err(error) => {
-                    tracing::debug!(%peer, %error, "a peer did not say what it has");
-                    self.sync.heads_failed(peer, failure(&error), now);
-                }
-            },
-            Done::Since {
-                peer,
-                publisher,
-                result,
-            } => {
-                let mut note = SyncNote {
-                    source: Some(peer.to_string()),
-                    ..SyncNote::default()
-                };
-                match self.noted(&peer, result).await {
-                    Ok(have) => self.sync.delivered(peer, publisher, have),
-                    Err(error) => {
-                        tracing::debug!(%peer, %publisher, %error, "a peer did not deliver");
-                        note.error = Some(error.to_string());
-                        if matches!(error, FetchError::NotTaken(Outcome::Unwanted)) {
-                            self.sync.dropped(&publisher);
-                        }
-                        self.sync.failed(peer, publisher, failure(&error), now);
-                    }
-                }
-                self.ledger.note(&publisher, &note).await;
-            }
+    /// A publisher has two histories.
+    async fn forked(&mut self, publisher: &Publisher, seq: u64) {
+        self.trust.note_fork(publisher, seq).await;
+        if *publisher == self.own.publisher() {
+            // To see that nothing more can be signed.
+            self.reconcile_at = Instant::now();
         }
-    }
-
-    /// Tells trust what came of asking a peer.
-    async fn noted<T>(
-        &self,
-        peer: &PeerId,
-        result: Result<T, FetchError>,
-    ) -> Result<T, FetchError> {
-        if let Some(deed) = fetch::deed(&result) {
-            self.trust.note_peer(peer, deed).await;
-        }
-        result
-    }
-
-    async fn heads(&mut self, peer: PeerId, since: Option<Mark>, answer: Heads) {
-        let Heads { heads, more, mark } = answer;
-        let own = self.own.publisher();
-        for (publisher, count) in &heads {
-            if *publisher == own {
-                self.own_so_far.insert(peer, *count);
-            }
-            match self.ledger.limits(publisher).await {
-                Ok(Some(_)) => {}
-                Ok(None) => continue,
-                Err(error) => {
-                    tracing::error!(%error, "what is wanted could not be read");
-                    self.sync
-                        .heads_failed(peer, Failure::Request, self.ledger.now());
-                    return;
-                }
-            }
-            let feed = self.ledger.catalog().feed(publisher).await;
-            let have = feed.ok().flatten().map_or(0, |feed| feed.have);
-            self.sync.claimed(peer, *publisher, *count, have);
-        }
-        let last = heads.last().map(|(publisher, _)| *publisher);
-        let after = last.filter(|_| more);
-        if after.is_none() {
-            let told = self.own_so_far.remove(&peer);
-            if since.is_none() {
-                self.own_elsewhere.insert(peer, told.unwrap_or(0));
-            } else if let (Some(told), Some(before)) = (told, self.own_elsewhere.get_mut(&peer)) {
-                // What has not moved is not told again.
-                *before = told;
-            }
-        }
-        self.sync.heads_answered(peer, after, mark);
     }
 
     /// Who is connected, and what that means.
@@ -323,76 +279,8 @@ impl Travel {
             .map(|peer| peer.id)
             .collect();
         self.sync.connected(&self.speaking);
-        self.own_elsewhere
-            .retain(|peer, _| self.speaking.contains(peer));
-        self.own_so_far
-            .retain(|peer, _| self.speaking.contains(peer));
+        self.elsewhere.retain(&self.speaking);
         self.confirm_own().await;
-    }
-
-    /// A key that came from elsewhere may be signed with once everybody who is connected has said
-    /// what they have, somebody among them knows the feed, and all of that is here.
-    async fn confirm_own(&mut self) {
-        if self.own.is_confirmed() || self.speaking.is_empty() {
-            return;
-        }
-        let all_told = self
-            .speaking
-            .iter()
-            .all(|peer| self.own_elsewhere.contains_key(peer));
-        let most = self.own_elsewhere.values().copied().max().unwrap_or(0);
-        if !all_told || most == 0 {
-            return;
-        }
-        let Ok(Some(feed)) = self.ledger.catalog().feed(&self.own.publisher()).await else {
-            return;
-        };
-        if feed.have >= most && feed.have >= feed.known {
-            match self.own.confirm().await {
-                Ok(()) => {
-                    tracing::info!(have = feed.have, "the own feed is complete here");
-                    self.reconcile_at = Instant::now();
-                }
-                Err(error) => tracing::error!(%error, "the own key could not be confirmed"),
-            }
-        }
-    }
-
-    async fn reconcile(&mut self) {
-        self.reconcile_at = Instant::now() + self.ledger.settings().reconcile_every;
-        let reach = self.swarm.reach().await;
-        let nodes = match reach.external.is_empty() {
-            true => reach.listening,
-            false => reach.external,
-        };
-        let result = self
-            .own
-            .reconcile(addresses(nodes, &self.swarm.peer_id()))
-            .await;
-        if self.own.is_waiting() {
-            self.reconcile_at = Instant::now() + PINNING;
-        }
-        match self.spread(result).await {
-            Ok(()) => {}
-            Err(OwnError::NotReady(standing)) => {
-                tracing::debug!(?standing, "the own feed is not signed now");
-            }
-            Err(error) => tracing::error!(%error, "the own feed could not be reconciled"),
-        }
-    }
-
-    /// Tells everybody.
-    async fn spread(
-        &mut self,
-        signed: Result<Vec<Announcement>, OwnError>,
-    ) -> Result<(), OwnError> {
-        for announcement in signed? {
-            if let Err(error) = self.topic.publish(announcement.bytes().clone()).await {
-                // Whoever connects asks what there is.
-                tracing::debug!(seq = announcement.seq(), %error, "nobody to tell");
-            }
-        }
-        Ok(())
     }
 
     /// Starts what is to be asked now.
@@ -415,9 +303,10 @@ impl Travel {
                     publisher,
                     from,
                 } => {
+                    let getter = self.getter.clone();
                     self.under_way.spawn(async move {
-                        let result =
-                            fetch::since(&ledger, &requests, peer, (publisher, from)).await;
+                        let from_whom = (&requests, &getter, peer);
+                        let result = fetch::since(&ledger, from_whom, (publisher, from)).await;
                         Done::Since {
                             peer,
                             publisher,
@@ -447,28 +336,4 @@ impl Travel {
         let behind = i64::try_from(self.sync.behind()).unwrap_or(i64::MAX);
         self.ledger.metrics().behind.set(behind);
     }
-}
-
-fn failure(error: &FetchError) -> Failure {
-    match error.is_about_peer() {
-        true => Failure::Peer,
-        false => Failure::Request,
-    }
-}
-
-/// Addresses as a profile has them: at most 16, each ending in this node's peer id.
-fn addresses(nodes: Vec<String>, peer_id: &str) -> Vec<String> {
-    const MOST: usize = 16;
-    let suffix = format!("/p2p/{peer_id}");
-    let whole = nodes
-        .into_iter()
-        .map(|address| match address.ends_with(&suffix) {
-            true => address,
-            false => address + &suffix,
-        });
-    let mut whole: Vec<String> = whole.filter(|address| address.len() <= 512).collect();
-    whole.sort();
-    whole.dedup();
-    whole.truncate(MOST);
-    whole
 }

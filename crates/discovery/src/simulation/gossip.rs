@@ -9,7 +9,7 @@ use super::histories::Said;
 use super::line::FRAME;
 use super::traffic::Purpose;
 use super::world::{Event, SECOND, World};
-use crate::feeds::{Heard, hearing};
+use crate::feeds::{Heard, Taken, hearing};
 
 /// What one node says to another at once.
 pub(super) enum Frame {
@@ -108,8 +108,12 @@ pub(super) fn judge(world: &mut World, from: usize, node: usize, said: Said) {
         count: said.1 + 1,
     };
     let hearer = &mut world.nodes[node];
-    let have = hearer.shelf.have(said.0);
-    let verdict = hearing::note(&mut hearer.sync, heard, Some(outcome), have);
+    let taken = Taken {
+        outcomes: vec![outcome],
+        have: hearer.shelf.have(said.0),
+        is_evidence: false,
+    };
+    let verdict = hearing::note(&mut hearer.sync, heard, &taken);
     if verdict != cidcast_ipfs::gossip::Verdict::Accept {
         return;
     }

@@ -33,6 +33,12 @@ pub(super) enum RequestShape {
     BlockList {
         publisher: Key,
     },
+    Forked {
+        after: Option<Key>,
+    },
+    Evidence {
+        publisher: Key,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +68,13 @@ pub(super) enum ResponseShape {
     },
     BlockList {
         list: Option<Bytes>,
+    },
+    Forked {
+        publishers: Vec<Key>,
+        more: bool,
+    },
+    Evidence {
+        pair: Option<(Bytes, Bytes)>,
     },
 }
 
@@ -99,6 +112,12 @@ impl RequestShape {
             Request::BlockList { publisher } => Self::BlockList {
                 publisher: key(&publisher),
             },
+            Request::Forked { after } => Self::Forked {
+                after: after.as_ref().map(key),
+            },
+            Request::Evidence { publisher } => Self::Evidence {
+                publisher: key(&publisher),
+            },
         }
     }
 
@@ -124,6 +143,12 @@ impl RequestShape {
                 Request::Notices(notices)
             }
             Self::BlockList { publisher: key } => Request::BlockList {
+                publisher: publisher(key)?,
+            },
+            Self::Forked { after } => Request::Forked {
+                after: after.map(publisher).transpose()?,
+            },
+            Self::Evidence { publisher: key } => Request::Evidence {
                 publisher: publisher(key)?,
             },
         })
@@ -156,6 +181,11 @@ impl ResponseShape {
                 answers: answers.into_iter().map(AnswerShape::of).collect(),
             },
             Response::BlockList(list) => Self::BlockList { list },
+            Response::Forked { publishers, more } => Self::Forked {
+                publishers: publishers.iter().map(key).collect(),
+                more,
+            },
+            Response::Evidence(pair) => Self::Evidence { pair },
         }
     }
 
@@ -214,6 +244,13 @@ impl ResponseShape {
                 Response::Notices(answers.collect::<Result<_, _>>()?)
             }
             Self::BlockList { list } => Response::BlockList(list),
+            Self::Forked { publishers, more } => {
+                at_most("publishers", publishers.len(), MAX_HEADS)?;
+                let publishers = publishers.into_iter().map(publisher);
+                let publishers = publishers.collect::<Result<_, _>>()?;
+                Response::Forked { publishers, more }
+            }
+            Self::Evidence { pair } => Response::Evidence(pair),
         })
     }
 }

@@ -15,7 +15,7 @@ use cidcast_discovery::{Discovery, DiscoveryArgs};
 use cidcast_exchange::{Behaviour, Exchange, ExchangeSettings};
 use cidcast_ipfs::names::{NameSettings, Names};
 use cidcast_ipfs::swarm::{Swarm, SwarmSettings, key_seed};
-use cidcast_ipfs::{Blocks, Network, NetworkSettings};
+use cidcast_ipfs::{Blocks, DhtRole, Network, NetworkSettings};
 use cidcast_runtime::{Clock, ManualClock, Shutdown};
 use cidcast_store::{Audience, Holder, Store, StoreSettings};
 use cidcast_types::{AssetId, Cid, RootCid, Timestamp, Visibility};
@@ -36,6 +36,7 @@ pub(crate) struct Host {
     pub(crate) store: Store,
     pub(crate) discovery: Discovery,
     pub(crate) clock: ManualClock,
+    pub(crate) names: Names,
     tasks: Shutdown,
 }
 
@@ -46,6 +47,19 @@ impl Host {
 
     /// A host in a folder where one may have been before.
     pub(crate) async fn at(folder: TempDir, mode: Mode, now: u64) -> Self {
+        let settings = FeedSettings {
+            mode,
+            ..FeedSettings::default()
+        };
+        Self::with(folder, settings, now).await
+    }
+
+    /// A new one, set up like this.
+    pub(crate) async fn set_up(settings: FeedSettings) -> Self {
+        Self::with(tempfile::tempdir().unwrap(), settings, DAY_ZERO).await
+    }
+
+    pub(crate) async fn with(folder: TempDir, feeds: FeedSettings, now: u64) -> Self {
         let tasks = Shutdown::new();
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite"))
             .await
@@ -58,7 +72,10 @@ impl Host {
             &tasks,
         );
         let swarm = swarm_with(folder.path(), Some(behaviour), &tasks).await;
-        let settings = NetworkSettings::default();
+        let settings = NetworkSettings {
+            dht: DhtRole::Server,
+            ..NetworkSettings::default()
+        };
         let network = Network::start(&swarm, exchange, store.clone(), settings, &tasks);
         let network = network.await.unwrap();
         let names = NameSettings::new(folder.path().join("names"));
@@ -72,13 +89,10 @@ impl Host {
             clock: Clock::Manual(clock.clone()),
             key_file: folder.path().join("publisher.key"),
             metrics: Metrics::default(),
-            feeds: FeedSettings {
-                mode,
-                ..FeedSettings::default()
-            },
+            feeds,
             blocks: Blocks::with_network(store.clone(), network.clone()),
             network,
-            names,
+            names: names.clone(),
             node_key: Arc::new(NodeKey::from_seed(seed)),
             bootstrap: Vec::new(),
             trust: TrustSettings::default(),
@@ -94,6 +108,7 @@ impl Host {
             store,
             discovery,
             clock,
+            names,
             tasks,
         }
     }

@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that cannot go on has failed"
 )]
 
@@ -12,3 +13,5 @@ mod host;
 mod hostile;
 mod own_key;
 mod publishing;
+mod restarting;
+mod snapshots;

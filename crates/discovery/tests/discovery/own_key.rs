@@ -2,9 +2,11 @@
 
 use std::fs;
 
-use cidcast_discovery::feeds::{Mode, OwnError, Standing};
+use cidcast_announce::Announcement;
+use cidcast_announce::chain::second_history;
+use cidcast_discovery::feeds::{Mode, OwnError, OwnStatus, Standing};
 
-use crate::host::{DAY_ZERO, Host, eventually};
+use crate::host::{DAY_ZERO, Host, LONG, eventually};
 
 /// A folder with the key of somebody else.
 fn with_key_of(host: &Host) -> tempfile::TempDir {
@@ -83,25 +85,21 @@ async fn a_cloned_key_forks_the_feed_and_everybody_sees_it() {
     // Each goes on, and what it says next does not fit what the others have.
     one.make_public(3, "Here again").await;
     two.make_public(4, "There again").await;
-    let said = [(&one, 2), (&two, 2)];
-    let mut second = Vec::new();
-    for (host, count) in said {
-        host.has(&publisher, count).await;
-        let cid = host.catalog.announcement_cid(&publisher, 1).await;
-        second.push(host.store.get(&cid.unwrap().unwrap()).unwrap());
-    }
-    for host in [&one, &two, &three] {
-        // Who heard the other's before it had one of that number itself hears it once more.
-        for bytes in &second {
-            host.feeds().offer(bytes).await.unwrap();
-        }
+    one.has(&publisher, 2).await;
+    two.has(&publisher, 2).await;
+    // The fourth hears one of them only, from somebody who has kept evidence.
+    let four = Host::new(Mode::Open).await;
+    four.meet(&three).await;
+    for host in [&one, &two, &three, &four] {
         eventually("evidence", async || {
             host.clock.advance(std::time::Duration::from_secs(30));
             host.feed(&publisher).await?.forked_at
         })
         .await;
         let forks = host.catalog.forks(&publisher).await.unwrap();
-        assert_ne!(forks[0].first, forks[0].second);
+        let read = |bytes| Announcement::verify(bytes).unwrap();
+        let (first, second) = (read(&forks[0].first), read(&forks[0].second));
+        assert!(second_history(&first, &second).is_some());
     }
     for host in [&one, &two] {
         let refused = host.feeds().set_profile(Default::default()).await;
@@ -110,7 +108,65 @@ async fn a_cloned_key_forks_the_feed_and_everybody_sees_it() {
             "{refused:?}"
         );
     }
-    for host in [one, two, three] {
+    for host in [one, two, three, four] {
+        host.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moved_key_waits_for_what_its_name_leads_to() {
+    let (one, two) = (Host::new(Mode::Follows).await, Host::new(Mode::Open).await);
+    // Somebody who remembers names, and nothing else.
+    let names = Host::new(Mode::Off).await;
+    one.meet(&names).await;
+    two.meet(&one).await;
+    let publisher = one.publisher();
+    one.make_public(1, "First").await;
+    let told = one.has(&publisher, 1).await.have;
+    two.has(&publisher, told).await;
+    let folder = two.stop().await;
+    one.make_public(2, "Second").await;
+    let newest = one.has(&publisher, told + 1).await;
+    let path = format!("/ipfs/{}", newest.head.unwrap());
+    eventually("the publisher's name", async || {
+        let name = publisher.to_string();
+        let leads_to = names.names.resolve(&name).await;
+        (leads_to.ok()? == path).then_some(())
+    })
+    .await;
+
+    // Whom it asks knows less than there is, and what the name leads to is not to be had.
+    let key = with_key_of(&one);
+    let old = one.stop().await;
+    let two = Host::at(folder, Mode::Open, DAY_ZERO).await;
+    let new = Host::at(key, Mode::Follows, DAY_ZERO + 1000).await;
+    new.meet(&names).await;
+    new.meet(&two).await;
+    new.has(&publisher, told).await;
+    let mut own = new.feeds().watch_own();
+    let doubts = |own: &OwnStatus| own.standing == Standing::Unconfirmed && own.error.is_some();
+    let waiting = own.wait_for(doubts);
+    tokio::time::timeout(LONG, waiting).await.unwrap().unwrap();
+
+    // The old host comes back once more, and says where it is now.
+    let one = Host::at(old, Mode::Follows, DAY_ZERO + 1000).await;
+    let mut back = one.feeds().watch_own();
+    let turn = back.wait_for(|own| own.reconciled_at.is_some()).await;
+    turn.unwrap();
+    new.meet(&one).await;
+    new.has(&publisher, newest.have).await;
+    let moved = async {
+        loop {
+            new.clock.advance(std::time::Duration::from_secs(61));
+            if own.borrow_and_update().standing == Standing::Ready {
+                return;
+            }
+            own.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(LONG, moved).await.unwrap();
+    assert_eq!(new.feed(&publisher).await.unwrap().forked_at, None);
+    for host in [one, two, names, new] {
         host.stop().await;
     }
 }

@@ -162,6 +162,22 @@ impl Client {
         self.desert(peer);
     }
 
+    /// A peer sends a message beyond the limit of the specification. Not every implementation
+    /// divides its answers: what was asked of it may have been too much for one message, so it is
+    /// asked half as much at a time. `false`: it was not asked enough for that.
+    pub(crate) fn overfilled(&mut self, peer: PeerId) -> bool {
+        let Some(there) = self.peers.get_mut(&peer) else {
+            return false;
+        };
+        let asked = there.outbox.asked();
+        if asked < 2 {
+            return false;
+        }
+        there.pace.limit(asked / 2);
+        self.desert(peer);
+        true
+    }
+
     /// Takes back everything that is on order from a peer.
     fn desert(&mut self, peer: PeerId) {
         let Some(there) = self.peers.get_mut(&peer) else {

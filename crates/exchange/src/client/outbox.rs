@@ -16,7 +16,13 @@ pub(super) struct Outbox {
     order: VecDeque<BlockId>,
     /// What the peer knows that we want.
     told: HashSet<BlockId>,
+    /// What the peer has given.
+    given: Vec<(BlockId, Cid)>,
 }
+
+/// Blocks that a peer gave before it is told that they are not wanted any more. By the
+/// specification it knows; beetswap does not, and holds 1,024 wants.
+const MAX_GIVEN: usize = 64;
 
 impl Outbox {
     pub(super) fn ask(&mut self, id: BlockId, entry: Entry) {
@@ -32,20 +38,34 @@ impl Outbox {
         if !self.told.remove(id) {
             return false;
         }
-        let entry = Entry {
-            cid,
-            priority: 0,
-            ask: Ask::Cancel,
-            send_dont_have: false,
-        };
-        self.ask(*id, entry);
+        self.ask(*id, cancel(cid));
         true
     }
 
-    /// The peer has answered and forgotten the want, as the specification has it.
+    /// The peer has said that it has the block, and forgotten the question.
     pub(super) fn answered(&mut self, id: &BlockId) {
         self.waiting.remove(id);
         self.told.remove(id);
+    }
+
+    /// The peer has given the block, and has forgotten the want if it does as the specification
+    /// says. Whether there is something to tell it.
+    pub(super) fn gave(&mut self, id: BlockId, cid: Cid) -> bool {
+        self.waiting.remove(&id);
+        if !self.told.remove(&id) {
+            return false;
+        }
+        self.given.push((id, cid));
+        let is_much = self.given.len() >= MAX_GIVEN;
+        if is_much {
+            for (id, cid) in std::mem::take(&mut self.given) {
+                // Unless it is wanted again.
+                if !self.told.contains(&id) && !self.waiting.contains_key(&id) {
+                    self.ask(id, cancel(cid));
+                }
+            }
+        }
+        is_much
     }
 
     pub(super) fn take(&mut self, most: usize) -> Vec<Entry> {
@@ -62,6 +82,19 @@ impl Outbox {
             taken.push(entry);
         }
         taken
+    }
+
+    /// Whether something that was asked is about to be taken back.
+    pub(super) fn is_cancelling(&self) -> bool {
+        let mut waiting = self.waiting.values();
+        waiting.any(|entry| entry.ask == Ask::Cancel)
+    }
+
+    /// How many blocks the peer is asked for, or about.
+    pub(super) fn asked(&self) -> usize {
+        let new = self.waiting.iter();
+        let new = new.filter(|(id, entry)| entry.ask != Ask::Cancel && !self.told.contains(*id));
+        self.told.len() + new.count()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -81,5 +114,14 @@ impl Outbox {
             self.order
                 .retain(|id| waiting.contains_key(id) && seen.insert(*id));
         }
+    }
+}
+
+fn cancel(cid: Cid) -> Entry {
+    Entry {
+        cid,
+        priority: 0,
+        ask: Ask::Cancel,
+        send_dont_have: false,
     }
 }

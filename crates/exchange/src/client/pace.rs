@@ -26,6 +26,8 @@ const SAMPLE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct Pace {
     window: usize,
+    /// What the peer can answer at a time, whatever the line could carry.
+    most: usize,
     /// Bytes of a block, on average.
     block: u64,
     rate: Option<f64>,
@@ -40,6 +42,7 @@ impl Pace {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             window: FIRST_WINDOW,
+            most: usize::MAX,
             block: USUAL_BLOCK,
             rate: None,
             latency: None,
@@ -57,6 +60,17 @@ impl Pace {
         self.window
             .min(by_bytes)
             .clamp(LEAST_WINDOW, limits.window_blocks.max(LEAST_WINDOW))
+            .min(self.most)
+    }
+
+    /// How many blocks the peer can answer at a time.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// No more than so many from now on.
+    pub(super) fn limit(&mut self, most: usize) {
+        self.most = self.most.min(most.max(1));
     }
 
     /// When one more block would be here if `live` are on order. A peer that was not measured yet

@@ -46,6 +46,17 @@ impl Peer {
             unasked: 0,
         }
     }
+
+    /// How many blocks it may be asked for or about at a time, be it urgent or not. Where there is
+    /// a bound, what was taken back has to be told first: who divides no answers also takes a want
+    /// that is repeated for one that it has answered.
+    pub(super) fn most(&self) -> usize {
+        match self.pace.most() {
+            usize::MAX => usize::MAX,
+            _ if self.outbox.is_cancelling() => 0,
+            most => most,
+        }
+    }
 }
 
 /// What can be seen of a peer.

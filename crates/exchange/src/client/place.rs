@@ -102,6 +102,7 @@ impl Client {
                 Class::Playback => window + window / 4 + 4,
                 Class::Replication => window,
             };
+            let room = room.min(there.most());
             if there.live >= room {
                 full |= fitness == Fitness::Fresh;
                 continue;
@@ -227,8 +228,17 @@ impl Client {
     fn askable(&self, want: &Want, now: Instant) -> impl Iterator<Item = PeerId> {
         let peers = self.peers.keys();
         peers
-            .filter(move |peer| self.may_ask(want, peer, now))
+            .filter(move |peer| self.may_ask(want, peer, now) && self.can_answer(peer))
             .copied()
+    }
+
+    /// Whether a peer's answers to all that it is asked fit into one message, if it sends one.
+    fn can_answer(&self, peer: &PeerId) -> bool {
+        let there = self.peers.get(peer);
+        there.is_some_and(|there| {
+            let most = there.most();
+            most == usize::MAX || there.outbox.asked() < most
+        })
     }
 
     fn has_askable(&self, want: &Want, now: Instant) -> bool {

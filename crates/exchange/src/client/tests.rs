@@ -101,6 +101,32 @@ fn starving(actions: &[Action]) -> usize {
 }
 
 #[test]
+fn a_peer_that_answers_in_one_message_is_asked_less_at_a_time() {
+    let mut story = Story::new();
+    let peer = story.connected();
+    for n in 0..12 {
+        story.want(n);
+    }
+    assert_eq!(story.told(peer).len(), 12);
+    for most in [6, 3, 1] {
+        assert!(story.client.overfilled(peer));
+        story.client.place(story.now);
+        let told = story.told(peer);
+        assert!(told.iter().all(|(ask, _)| *ask == Ask::Cancel), "{told:?}");
+        story.client.place(story.now);
+        let told = story.told(peer);
+        let orders = told.iter().filter(|(ask, _)| *ask == Ask::Block).count();
+        assert_eq!(orders, most);
+    }
+    // One block that is too large for a message is not an honest block.
+    assert!(!story.client.overfilled(peer));
+    for n in 0..12 {
+        assert_eq!(story.gives(peer, n).len(), 1);
+        assert!(story.told(peer).len() <= 1, "after block {n}");
+    }
+}
+
+#[test]
 fn a_session_that_knows_nobody_asks_everybody_first() {
     let mut story = Story::new();
     let (a, b) = (story.connected(), story.connected());

@@ -193,14 +193,14 @@ fn read_batch(inbound: &mut Inbound, cx: &mut Context<'_>, traffic: &Traffic) ->
         && bytes < BATCH_BYTES
         && let Poll::Ready(read) = inbound.poll(cx, traffic)
     {
-        let message = match read {
+        batch.push(match read {
             Read::Frame(frame) => {
                 bytes += frame.len();
-                Message::decode(&frame).ok()
+                let message = Message::decode(&frame);
+                message.map_or(Incoming::Malformed, Incoming::Message)
             }
-            Read::Oversized => None,
-        };
-        batch.push(message.map_or(Incoming::Malformed, Incoming::Message));
+            Read::Oversized => Incoming::Oversized,
+        });
     }
     batch
 }

@@ -118,7 +118,10 @@ impl Worker {
         for incoming in batch {
             match incoming {
                 Incoming::Message(message) => self.message(peer, message, now),
-                Incoming::Malformed => {
+                Incoming::Oversized if self.client.overfilled(peer) => {
+                    tracing::debug!(%peer, "its messages are too large: fewer blocks are ordered");
+                }
+                Incoming::Oversized | Incoming::Malformed => {
                     self.metrics.malformed.inc();
                     self.client.distrust(peer, now);
                 }

@@ -92,6 +92,13 @@ impl Raw {
         stream.close().await.unwrap();
     }
 
+    /// The same; it is no error if the other side has had enough of it.
+    pub(crate) async fn send_part(&mut self, frame: &[u8]) {
+        let mut stream = self.open().await;
+        let _ = stream.write_all(frame).await;
+        let _ = stream.close().await;
+    }
+
     /// The next message that `node` sent.
     pub(crate) async fn next(&mut self) -> Seen {
         let next = self.messages.recv();

@@ -1,5 +1,6 @@
 //! Several peers that have the same.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -120,4 +121,58 @@ async fn a_peer_that_connects_late_is_found() {
         .until(givers[0].host.peer, |report| report.blocks_received == 50)
         .await;
     assert!(report.latency.is_some_and(|latency| latency < LONG));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_answers_everything_in_one_message_is_asked_less_at_a_time() {
+    let taker = Node::start().await;
+    let content = blocks(24, 900 * KIB);
+    let mut packer = Raw::reading(&taker).await;
+    let data: HashMap<_, _> = content.iter().cloned().collect();
+    let pack = async {
+        loop {
+            // As beetswap does: the block, whatever is asked about it, and no bound.
+            let wants = packer.next().await.wants;
+            let asked = wants.iter().filter(|(_, _, cancel)| !cancel);
+            let blocks: Vec<&[u8]> = asked.map(|(cid, ..)| &data[cid][..]).collect();
+            if !blocks.is_empty() {
+                packer.send_part(&wire::blocks(blocks)).await;
+            }
+        }
+    };
+    let session = taker.session();
+    tokio::select! {
+        () = fetch(&taker, &session, &content, 24) => {}
+        () = pack => {}
+    }
+    assert_eq!(taker.exchange.peers()[0].score, 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_holds_what_it_gave_among_its_wants_is_told_to_forget_it() {
+    let taker = Node::start().await;
+    let content = blocks(3000, 100);
+    let mut source = Raw::reading(&taker).await;
+    let data: HashMap<_, _> = content.iter().cloned().collect();
+    let serve = async {
+        let mut held = HashSet::new();
+        loop {
+            let mut blocks: Vec<&[u8]> = Vec::new();
+            for (cid, _, cancel) in source.next().await.wants {
+                if cancel {
+                    held.remove(&cid);
+                } else if held.len() < 1024 && held.insert(cid) {
+                    blocks.push(&data[&cid]);
+                }
+            }
+            source.send_part(&wire::blocks(blocks)).await;
+        }
+    };
+    let session = taker.session();
+    tokio::select! {
+        () = fetch(&taker, &session, &content, 2000) => {}
+        () = serve => {}
+    }
+    let silences = taker.metric("silences_total");
+    assert_eq!(silences, 0, "wants were ignored");
 }

@@ -110,17 +110,23 @@ impl Database {
         holder: &Holder,
         root: Option<&Cid>,
     ) -> Result<Unpinned, DatabaseError> {
-        self.write(|txn| {
-            let roots = match root {
-                Some(root) => vec![root.to_bytes()],
-                None => roots_of(txn, holder)?,
-            };
-            let mut unpinned = Unpinned::default();
-            for root in &roots {
-                remove_one(txn, (holder.as_str(), root), &mut unpinned)?;
-            }
-            Ok(unpinned)
-        })
+        match root {
+            Some(root) => self.remove_each(holder, std::slice::from_ref(root)),
+            None => self.write(|txn| {
+                let roots = roots_of(txn, holder)?;
+                remove_all(txn, holder, &roots)
+            }),
+        }
+    }
+
+    /// Removes some pins of a holder, in one step.
+    pub(crate) fn remove_each(
+        &self,
+        holder: &Holder,
+        roots: &[Cid],
+    ) -> Result<Unpinned, DatabaseError> {
+        let roots: Vec<_> = roots.iter().map(Cid::to_bytes).collect();
+        self.write(|txn| remove_all(txn, holder, &roots))
     }
 
     /// Remembers blocks that may be unwanted.
@@ -149,6 +155,18 @@ impl Database {
             Ok(())
         })
     }
+}
+
+fn remove_all(
+    txn: &WriteTransaction,
+    holder: &Holder,
+    roots: &[Vec<u8>],
+) -> Result<Unpinned, redb::Error> {
+    let mut unpinned = Unpinned::default();
+    for root in roots {
+        remove_one(txn, (holder.as_str(), root), &mut unpinned)?;
+    }
+    Ok(unpinned)
 }
 
 fn insert(

@@ -120,12 +120,16 @@ impl Store {
     /// returns. Blocks that no pin refers to any more are deleted in the background.
     pub fn unpin(&self, holder: &Holder, root: Option<&Cid>) -> Result<Unpinned, DatabaseError> {
         let unpinned = self.core.pins.remove(holder, root)?;
-        if unpinned.blocks > 0 {
-            self.core.queue.doomed();
+        self.core.unpinned(unpinned)
+    }
+
+    /// As [`Self::unpin`], of some pins of a holder in one durable step.
+    pub fn unpin_blocks(&self, holder: &Holder, roots: &[Cid]) -> Result<Unpinned, DatabaseError> {
+        if roots.is_empty() {
+            return Ok(Unpinned::default());
         }
-        self.core.metrics.pins_removed.inc_by(unpinned.pins);
-        self.core.show(&self.core.pins.totals()?);
-        Ok(unpinned)
+        let unpinned = self.core.pins.remove_each(holder, roots)?;
+        self.core.unpinned(unpinned)
     }
 
     /// Changes who may have the blocks of all pins of a holder; how many pins it has.
@@ -185,6 +189,16 @@ impl Core {
             blocks,
             scope: scope.clone(),
         })
+    }
+
+    /// What follows from pins that were removed.
+    fn unpinned(&self, unpinned: Unpinned) -> Result<Unpinned, DatabaseError> {
+        if unpinned.blocks > 0 {
+            self.queue.doomed();
+        }
+        self.metrics.pins_removed.inc_by(unpinned.pins);
+        self.show(&self.pins.totals()?);
+        Ok(unpinned)
     }
 
     /// Shows what is pinned in the metrics.

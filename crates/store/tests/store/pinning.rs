@@ -249,3 +249,27 @@ fn a_block_can_be_pinned_without_what_it_links_to() {
     store.flush_deletes().unwrap();
     assert!(!store.has(&block.cid).unwrap());
 }
+
+#[test]
+fn some_pins_of_a_holder_go_and_the_others_stay() {
+    let dir = temp_dir();
+    let store = open(&dir);
+    let guard = store.in_flight();
+    let blocks = [leaf(1), leaf(2), leaf(3)];
+    for block in &blocks {
+        store.put(&block.cid, &block.data, &guard).unwrap();
+    }
+    let cids = blocks.map(|block| block.cid);
+    let feed = holder("feed");
+    store.pin_blocks(&feed, &cids, Audience::Anyone).unwrap();
+    drop(guard);
+    let gone = store.unpin_blocks(&feed, &cids[..2]).unwrap();
+    assert_eq!((gone.pins, gone.blocks), (2, 2));
+    let again = store.unpin_blocks(&feed, &cids[..2]).unwrap();
+    assert_eq!(again, Unpinned::default(), "no pin is no error");
+    store.unpin_blocks(&feed, &[]).unwrap();
+    store.flush_deletes().unwrap();
+    assert_eq!(store.pinned_roots(&feed).unwrap(), cids[2..]);
+    let here = cids.map(|cid| store.has(&cid).unwrap());
+    assert_eq!(here, [false, false, true]);
+}

@@ -3,7 +3,9 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use cidcast_announce::{Announcement, Op, Publisher};
-use cidcast_catalog::{Feed, FeedOrigin, Interest, KeptAnnouncement, Refusal, Subject};
+use cidcast_catalog::{
+    Feed, FeedOrigin, Interest, KeptAnnouncement, Refusal, SnapshotState, Subject,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -80,10 +82,30 @@ pub(crate) struct FeedDetail {
     pub(crate) head: Option<String>,
     /// The same as an RSS and podcast feed.
     pub(crate) rss_url: String,
+    /// The newest snapshot that the publisher has announced; newcomers begin with one.
+    pub(crate) snapshot: Option<SnapshotView>,
     /// Newest first; those whose bytes are kept here.
     pub(crate) announcements: Vec<AnnouncementView>,
     /// Announcements that contradict recorded ones.
     pub(crate) forks: Vec<ForkView>,
+}
+
+/// The state of a feed at some number, as blocks that newcomers begin with.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Snapshot)]
+pub(crate) struct SnapshotView {
+    /// The last announcement that is in it.
+    pub(crate) seq: u64,
+    /// The announcement that names it.
+    pub(crate) announced_in: u64,
+    /// Blocks that it has.
+    pub(crate) segments: usize,
+    /// Whether they are here, for others to begin with.
+    pub(crate) held: bool,
+    /// Their bytes, if they are here.
+    pub(crate) bytes: Option<u64>,
+    /// The last announcement in the one that is held until the newest is here, if there is another.
+    pub(crate) older: Option<u64>,
 }
 
 /// One announcement, verified.
@@ -102,17 +124,17 @@ pub(crate) struct AnnouncementView {
     pub(crate) ops: Vec<String>,
 }
 
-/// Two signed announcements with one number.
+/// Two signed announcements that cannot both be.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Fork)]
 pub(crate) struct ForkView {
-    /// Their number.
+    /// The number at which the histories part, at the latest.
     pub(crate) seq: u64,
     /// When the second one was seen.
     pub(crate) seen_at: u64,
     /// The recorded one, as it was signed, in base64.
     pub(crate) first: String,
-    /// The other, as it was signed, in base64.
+    /// The other, with the same number or the next one, as it was signed, in base64.
     pub(crate) second: String,
 }
 
@@ -162,6 +184,7 @@ pub(crate) async fn show(
         feed: api.feed_view(&feed).await?,
         head: feed.head.map(|head| head.to_string()),
         rss_url: links.rss(&publisher),
+        snapshot: api.snapshot(&publisher).await?,
         announcements,
         forks: forks.collect(),
         nodes: feed.profile.nodes,
@@ -184,6 +207,22 @@ impl Api {
         let subject = Subject::Publisher(feed.publisher);
         let refusal = self.catalog.refusal(&subject).await?;
         Ok(FeedView::new(feed, interest, refusal))
+    }
+
+    async fn snapshot(&self, publisher: &Publisher) -> Result<Option<SnapshotView>, Problem> {
+        let known = self.catalog.known_snapshot(publisher).await?;
+        let held = self.catalog.held_snapshot(publisher).await?;
+        Ok(known.map(|known| {
+            let is_held = known.state == SnapshotState::Held;
+            SnapshotView {
+                seq: known.seq,
+                announced_in: known.announced_in,
+                segments: known.segments.len(),
+                held: is_held,
+                bytes: held.as_ref().filter(|_| is_held).map(|held| held.bytes),
+                older: held.filter(|_| !is_held).map(|held| held.seq),
+            }
+        }))
     }
 
     /// The blocks of announcements, read and verified once more: rows do not hold their words.

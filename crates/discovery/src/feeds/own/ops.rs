@@ -31,7 +31,7 @@ pub(super) async fn wanted(ledger: &Ledger, own: &Publisher) -> Result<Wanted, C
     let catalog = ledger.catalog();
     let mut wanted = Wanted::default();
     for asset in catalog.no_longer_public(own, MOST_ASSETS).await? {
-        let reason = ledger.reasons().of(&asset);
+        let reason = catalog.retract_reason(&asset).await?.unwrap_or_default();
         wanted.ops.push(Op::Retract(Retract { asset, reason }));
     }
     let mut after: Option<AssetId> = None;
