@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use super::{
-    Copies, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_NOTICES, MAX_PEERS, MAX_TEXT,
-    NoticeAnswer, Request, Response, Since, WireError,
+    Copies, Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_MARK, MAX_NOTICES,
+    MAX_PEERS, MAX_TEXT, Mark, NoticeAnswer, Request, Response, Since, WireError,
 };
 
 type Key = ByteArray<32>;
@@ -19,6 +19,8 @@ pub(super) enum RequestShape {
     Hello(Nothing),
     Heads {
         after: Option<Key>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Bytes>,
     },
     Since {
         publisher: Key,
@@ -56,6 +58,8 @@ pub(super) enum ResponseShape {
     Heads {
         heads: Vec<(Key, u64)>,
         more: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Bytes>,
     },
     Since {
         announcements: Vec<Bytes>,
@@ -101,8 +105,9 @@ impl RequestShape {
     pub(super) fn of(request: Request) -> Self {
         match request {
             Request::Hello => Self::Hello(Nothing {}),
-            Request::Heads { after } => Self::Heads {
+            Request::Heads { after, since } => Self::Heads {
                 after: after.as_ref().map(key),
+                since: since.map(|mark| mark.0),
             },
             Request::Since {
                 publisher,
@@ -139,8 +144,9 @@ impl RequestShape {
     pub(super) fn read(self) -> Result<Request, WireError> {
         Ok(match self {
             Self::Hello(_) => Request::Hello,
-            Self::Heads { after } => Request::Heads {
+            Self::Heads { after, since } => Request::Heads {
                 after: after.map(publisher).transpose()?,
+                since: since.map(mark).transpose()?,
             },
             Self::Since {
                 publisher: key,
@@ -191,12 +197,13 @@ impl ResponseShape {
                 mode: hello.mode,
                 publisher: hello.publisher.as_ref().map(key),
             },
-            Response::Heads { heads, more } => Self::Heads {
+            Response::Heads(Heads { heads, more, mark }) => Self::Heads {
                 heads: heads
                     .iter()
                     .map(|(head, count)| (key(head), *count))
                     .collect(),
                 more,
+                mark: mark.map(|mark| mark.0),
             },
             Response::Since(since) => Self::Since {
                 announcements: since.announcements,
@@ -237,14 +244,19 @@ impl ResponseShape {
                     publisher,
                 })
             }
-            Self::Heads { heads, more } => {
+            Self::Heads {
+                heads,
+                more,
+                mark: told,
+            } => {
                 at_most("heads", heads.len(), MAX_HEADS)?;
                 let read = |(head, count)| Ok((publisher(head)?, count));
                 let heads = heads
                     .into_iter()
                     .map(read)
                     .collect::<Result<_, WireError>>()?;
-                Response::Heads { heads, more }
+                let mark = told.map(mark).transpose()?;
+                Response::Heads(Heads { heads, more, mark })
             }
             Self::Since {
                 announcements,
@@ -331,6 +343,11 @@ fn key(publisher: &Publisher) -> Key {
 
 fn publisher(key: Key) -> Result<Publisher, WireError> {
     Ok(Publisher::from_bytes(key.as_slice())?)
+}
+
+fn mark(bytes: Bytes) -> Result<Mark, WireError> {
+    at_most("mark", bytes.len(), MAX_MARK)?;
+    Ok(Mark(bytes))
 }
 
 fn check_addresses(addresses: &[String]) -> Result<(), WireError> {

@@ -1,12 +1,14 @@
 //! Asking one node, page by page, and taking what it passes on.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cidcast_announce::{NodeId, Notice, Publisher, Says, VerifyError};
 use cidcast_catalog::{AssetOf, CatalogError, CopyQuery};
 use cidcast_ipfs::swarm::{Scope, passed_on};
 use cidcast_types::AssetId;
+use tokio::time::sleep;
 
 use super::Elsewhere;
 use crate::trust::{Deed, peer_of};
@@ -14,6 +16,9 @@ use crate::wire::{Copies, MAX_NOTICES, Request, Response};
 
 /// Pages that are asked of one node at a time: ten thousand copies. The next round begins anew.
 const MAX_PAGES: usize = 40;
+/// Between pages: far below what a peer answers in that time, so that its patience is left to
+/// those who ask for announcements.
+const BETWEEN: Duration = Duration::from_millis(200);
 
 /// What came of asking.
 #[derive(Debug, Default)]
@@ -47,7 +52,10 @@ impl Elsewhere {
     ) -> Result<Answer, CatalogError> {
         let mut answer = Answer::default();
         let mut after = None;
-        for _ in 0..MAX_PAGES {
+        for page in 0..MAX_PAGES {
+            if page > 0 {
+                sleep(BETWEEN).await;
+            }
             let Some(page) = self.page(node, publisher, asset, after).await else {
                 break;
             };

@@ -16,8 +16,8 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Elsewhere;
 use super::hear::Answer;
-use super::{Elsewhere, PATIENCE};
 
 /// How often the copies of one publisher are asked for.
 const EVERY: Duration = Duration::from_secs(600);
@@ -30,8 +30,10 @@ const MEMORY: Duration = Duration::from_secs(3600);
 /// Nodes that are asked in one round of one publisher.
 const MAX_ASKED: usize = 3;
 /// Publishers in one turn, and at a time.
-const MAX_DUE: usize = 64;
-const AT_ONCE: usize = 8;
+const MAX_DUE: usize = 32;
+const AT_ONCE: usize = 4;
+/// How long all pages of one node may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How the last round of a publisher ended.
 #[derive(Debug, Clone, Copy)]
