@@ -65,6 +65,19 @@ pub struct FeedLimits {
     pub publishers: u64,
 }
 
+impl FeedLimits {
+    /// Which of the limits on bytes is exceeded by `bytes` more of a publisher that has `publisher`.
+    pub fn exceeded_by(&self, bytes: u64, publisher: u64, all: FeedUsage) -> Option<Quota> {
+        if publisher.saturating_add(bytes) > self.publisher_bytes {
+            Some(Quota::Publisher)
+        } else if all.bytes.saturating_add(bytes) > self.total_bytes {
+            Some(Quota::Total)
+        } else {
+            None
+        }
+    }
+}
+
 /// What all feeds take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FeedUsage {

@@ -9,8 +9,10 @@
 //! the same before and after a restart.
 
 mod answer;
+mod changes;
 mod evidence;
 mod fetch;
+pub(crate) mod hearing;
 mod key;
 mod ledger;
 mod metrics;
@@ -39,7 +41,7 @@ use cidcast_types::AssetId;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::trust::Trust;
-use crate::wire::Response;
+use crate::wire::{Mark, Response};
 use key::KeyOrigin;
 use own::Own;
 use segments::Getter;
@@ -47,6 +49,15 @@ use snapshots::Snapshots;
 use travel::{Command, Parts, Travel};
 
 pub(crate) use pace::{Pace, Rate};
+#[cfg(feature = "simulation")]
+pub(crate) use {
+    answer::portion,
+    changes::Changes,
+    fetch::MAX_BYTES,
+    hearing::{Heard, Hearing},
+    ledger::Taken,
+    sync::{Action, Failure, Sync, SyncSettings},
+};
 
 pub use key::PublisherKeyError;
 pub use ledger::{FeedEvent, LedgerError};
@@ -314,8 +325,9 @@ impl Feeds {
     pub(crate) async fn answer_heads(
         &self,
         after: Option<&Publisher>,
+        since: Option<&Mark>,
     ) -> Result<Response, CatalogError> {
-        answer::heads(&self.ledger, after).await
+        answer::heads(&self.ledger, after, since).await
     }
 
     /// Answers a peer that asks for a piece of a feed.

@@ -33,23 +33,24 @@ use crate::ask::Asker;
 use crate::trust::{Trust, node_of};
 use crate::wire::{MAX_PEERS, Request, Response};
 
+pub(crate) use choice::by_turns;
 pub use choice::{Chosen, Named, named_by_most};
 
 /// Peers that are kept of those that are named.
-const MAX_CHOSEN: usize = 32;
+pub(crate) const MAX_CHOSEN: usize = 32;
 /// Peers that are asked: more would add little to a majority.
-const MAX_ASKED: usize = 16;
+pub(crate) const MAX_ASKED: usize = 16;
 /// Addresses of one peer that are passed on.
 const MAX_ADDRESSES: usize = 4;
 /// Fewer connected nodes than this are few.
-const FEW: usize = 4;
+pub(crate) const FEW: usize = 4;
 /// How long bootstrap peers have to connect before those that did are asked.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it is looked who is connected; the swarm has no event for it.
 const LOOK: Duration = Duration::from_millis(500);
 /// Rounds, when there are peers enough and when there are few.
-const EVERY: Duration = Duration::from_secs(30 * 60);
-const EVERY_WHEN_FEW: Duration = Duration::from_secs(60);
+pub(crate) const EVERY: Duration = Duration::from_secs(30 * 60);
+pub(crate) const EVERY_WHEN_FEW: Duration = Duration::from_secs(60);
 /// How long a peer may take to answer a dial, and how many are dialled at a time.
 const DIAL: Duration = Duration::from_secs(10);
 const DIALS_AT_ONCE: usize = 8;
@@ -148,7 +149,14 @@ impl Joining {
         let peers = self.swarm.peers().into_iter();
         let others = peers
             .filter(|peer| peer.id != *asker && speaks(peer) && !self.trust.refuses_peer(&peer.id));
-        let addresses = others.flat_map(|peer| {
+        let others: Vec<_> = match node_of(asker) {
+            Some(newcomer) => {
+                let others = others.filter_map(|peer| Some((node_of(&peer.id)?, peer)));
+                by_turns(&newcomer, others.collect())
+            }
+            None => others.collect(),
+        };
+        let addresses = others.into_iter().flat_map(|peer| {
             let leading = peer.addresses().into_iter();
             let leading = leading.filter(move |(scope, _)| *scope >= from);
             leading.take(MAX_ADDRESSES).map(|(_, address)| address)

@@ -12,6 +12,8 @@
 //! - [`replication`]: what of it is copied to this disk, and what has to go for it.
 //! - [`notices`]: what nodes tell publishers: a copy is here, it is gone, it was watched.
 //! - [`takedown`]: what a retraction does here, and who has obeyed ours.
+//! - `simulation`: the decisions of all this in a network of a thousand nodes, in virtual time; only
+//!   with the feature of that name.
 //! - [`views`]: how often something was watched, never by whom.
 //!
 //! This crate never ingests, encodes or serves HTTP, and never reads bytes of an announcement other
@@ -34,6 +36,8 @@ pub mod join;
 pub mod notices;
 pub mod replication;
 mod serve;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod takedown;
 pub mod trust;
 pub mod views;

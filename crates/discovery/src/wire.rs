@@ -24,6 +24,8 @@ pub const MAX_NOTICES: usize = 256;
 pub const MAX_ANNOUNCEMENTS: usize = 1024;
 /// Longest address.
 pub const MAX_ADDRESS: usize = 512;
+/// Longest mark of a list of heads.
+pub const MAX_MARK: usize = 32;
 /// Longest name of a program, and longest reason of a refusal.
 pub const MAX_TEXT: usize = 128;
 
@@ -36,6 +38,9 @@ pub enum Request {
     Heads {
         /// Where the last answer ended; none at first.
         after: Option<Publisher>,
+        /// Only what has moved since an answer said this. Older nodes do not know it, and nodes
+        /// that have forgotten answer as without it.
+        since: Option<Mark>,
     },
     /// The announcements of one publisher from a number on.
     Since {
@@ -73,12 +78,7 @@ pub enum Response {
     /// To [`Request::Hello`].
     Hello(Hello),
     /// To [`Request::Heads`].
-    Heads {
-        /// Publishers and how many announcements are there, by key. At most [`MAX_HEADS`].
-        heads: Vec<(Publisher, u64)>,
-        /// Whether there are others after them.
-        more: bool,
-    },
+    Heads(Heads),
     /// To [`Request::Since`].
     Since(Since),
     /// To [`Request::Peers`]: multiaddresses with `/p2p/…`. At most [`MAX_PEERS`].
@@ -108,6 +108,22 @@ pub struct Hello {
     /// For whom it signs.
     pub publisher: Option<Publisher>,
 }
+
+/// How much a node has of whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// Publishers and how many announcements are there: by key, or those that have moved. At most
+    /// [`MAX_HEADS`].
+    pub heads: Vec<(Publisher, u64)>,
+    /// Whether there are others after them.
+    pub more: bool,
+    /// What to ask with next time, to be told only what has moved in between.
+    pub mark: Option<Mark>,
+}
+
+/// Stands for what a node had at a moment. Only the node that gave it knows what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark(pub(crate) Bytes);
 
 /// A piece of a feed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -214,9 +230,13 @@ mod tests {
     fn requests_read_back_what_was_written() {
         let all = [
             Request::Hello,
-            Request::Heads { after: None },
+            Request::Heads {
+                after: None,
+                since: Some(Mark(Bytes::from_static(b"then"))),
+            },
             Request::Heads {
                 after: Some(publisher(1)),
+                since: None,
             },
             Request::Since {
                 publisher: publisher(2),
@@ -249,10 +269,11 @@ mod tests {
                 mode: "open".to_owned(),
                 publisher: Some(publisher(1)),
             }),
-            Response::Heads {
+            Response::Heads(Heads {
                 heads: vec![(publisher(1), 4)],
                 more: true,
-            },
+                mark: Some(Mark(Bytes::from_static(b"now"))),
+            }),
             Response::Since(Since {
                 announcements: vec![Bytes::from_static(b"abc")],
                 newest: Some(Bytes::new()),
@@ -287,16 +308,55 @@ mod tests {
     #[test]
     fn long_lists_are_refused() {
         let heads = vec![(publisher(1), 1); MAX_HEADS + 1];
-        let long = Response::Heads { heads, more: false };
+        let long = Response::Heads(Heads {
+            heads,
+            ..Heads::default()
+        });
         let refused = Response::decode(&long.encode().unwrap());
         assert!(matches!(
             refused,
             Err(WireError::TooLong { field: "heads", .. })
         ));
+        let long = Response::Heads(Heads {
+            mark: Some(Mark(vec![0; MAX_MARK + 1].into())),
+            ..Heads::default()
+        });
+        assert!(Response::decode(&long.encode().unwrap()).is_err());
         let long = Response::Peers(vec!["x".repeat(MAX_ADDRESS + 1)]);
         assert!(Response::decode(&long.encode().unwrap()).is_err());
         let long = Request::Notices(vec![Bytes::new(); MAX_NOTICES + 1]);
         assert!(Request::decode(&long.encode().unwrap()).is_err());
+    }
+
+    /// As the first version wrote and read it.
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum First {
+        Heads {
+            after: Option<()>,
+            more: Option<bool>,
+        },
+    }
+
+    #[test]
+    fn a_node_that_knows_no_marks_is_understood_and_understands() {
+        let asked = First::Heads {
+            after: None,
+            more: None,
+        };
+        let bytes = serde_ipld_dagcbor::to_vec(&asked).unwrap();
+        let read = Request::decode(&bytes).unwrap();
+        let (after, since) = (None, None);
+        assert_eq!(read, Request::Heads { after, since });
+
+        let since = Some(Mark(Bytes::from_static(b"then")));
+        let bytes = Request::Heads { after: None, since }.encode().unwrap();
+        assert_eq!(
+            serde_ipld_dagcbor::from_slice::<First>(&bytes).unwrap(),
+            asked
+        );
+        let answer = Response::decode(b"\xa1\x65heads\xa2\x65heads\x80\x64more\xf4").unwrap();
+        assert_eq!(answer, Response::Heads(Heads::default()));
     }
 
     proptest! {

@@ -19,6 +19,7 @@ mod bar;
 mod bare;
 mod catalog;
 mod clip;
+mod discovery;
 mod exchange;
 mod ingest;
 mod playable;
@@ -61,6 +62,9 @@ enum What {
     Exchange,
     /// A catalog of very many announced assets. Only when it is named: it takes ten minutes.
     Catalog,
+    /// How announcements travel in a network of up to 1,000 nodes, simulated, and how fast a node
+    /// catches up. Only when it is named: it takes ten minutes.
+    Discovery,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -80,6 +84,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if options.what.contains(&What::Catalog) {
         measured.extend(catalog::run(options, &built)?);
+    }
+    if options.what.contains(&What::Discovery) {
+        measured.extend(discovery::run(&built)?);
     }
     println!("\n{}", machine());
     for line in &measured {
@@ -110,6 +117,9 @@ fn build(profile: &str) -> Result<PathBuf> {
         .args(["--package", "cidcast-ipfs", "--example", "add_file"])
         .args(["--example", "transfer"])
         .args(["--package", "cidcast-catalog", "--example", "announced"])
+        .args(["--package", "cidcast-discovery", "--example", "simulation"])
+        .args(["--example", "catching_up"])
+        .args(["--features", "cidcast-discovery/simulation"])
         .current_dir(repository::root()?);
     install::node()?.on_path_of(cargo)?.run()?;
     let folder = match profile {

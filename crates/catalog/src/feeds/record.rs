@@ -101,13 +101,7 @@ pub(super) fn exceeded(
     publisher: u64,
     bytes: u64,
 ) -> Option<Quota> {
-    if publisher.saturating_add(bytes) > limits.publisher_bytes {
-        Some(Quota::Publisher)
-    } else if usage.bytes.saturating_add(bytes) > limits.total_bytes {
-        Some(Quota::Total)
-    } else {
-        None
-    }
+    limits.exceeded_by(bytes, publisher, usage)
 }
 
 async fn earlier(

@@ -4,22 +4,30 @@ use cidcast_announce::Publisher;
 use cidcast_catalog::CatalogError;
 
 use super::ledger::Ledger;
-use crate::wire::{MAX_ANNOUNCEMENTS, MAX_HEADS, Response, Since};
+use crate::wire::{Heads, MAX_ANNOUNCEMENTS, MAX_HEADS, Mark, Response, Since};
 
 /// An answer has at most this many bytes of announcements: with the newest and the one of the
 /// snapshot, 64 KiB each at the most, it fits in what the protocol sends (1 MiB).
 const MOST_BYTES: u64 = 768 << 10;
 
-/// How much is here of whom.
+/// How much is here of whom, or of what has moved since a mark.
 pub(super) async fn heads(
     ledger: &Ledger,
     after: Option<&Publisher>,
+    since: Option<&Mark>,
 ) -> Result<Response, CatalogError> {
+    // Before looking: what moves meanwhile is told again rather than not at all.
+    let (mark, moved) = ledger.moved_since(since);
+    let mark = Some(mark);
+    if let Some(heads) = moved {
+        let more = false;
+        return Ok(Response::Heads(Heads { heads, more, mark }));
+    }
     let most = u32::try_from(MAX_HEADS).unwrap_or(u32::MAX);
     let mut heads = ledger.catalog().feed_heads(after, most + 1).await?;
     let more = heads.len() > MAX_HEADS;
     heads.truncate(MAX_HEADS);
-    Ok(Response::Heads { heads, more })
+    Ok(Response::Heads(Heads { heads, more, mark }))
 }
 
 /// Announcements of one publisher from number `from` on.
@@ -43,17 +51,13 @@ pub(super) async fn since(
         .catalog()
         .kept_announcements(publisher, from, most)
         .await?;
-    let (mut next, mut room) = (from, max_bytes.min(MOST_BYTES));
-    for announcement in kept {
-        // What is not here ends the answer: order is what the asker relies on.
-        let is_first = answer.announcements.is_empty();
-        if announcement.seq != next || (announcement.bytes > room && !is_first) {
-            break;
-        }
+    let sizes = kept.iter().map(|one| (one.seq, one.bytes));
+    let fitting = portion(sizes, from, max_bytes);
+    let mut next = from;
+    for announcement in kept.into_iter().take(fitting) {
         let Some(bytes) = ledger.bytes_of(announcement.cid).await else {
             break;
         };
-        room = room.saturating_sub(announcement.bytes);
         next += 1;
         answer.announcements.push(bytes);
     }
@@ -63,6 +67,23 @@ pub(super) async fn since(
         answer.newest = ledger.bytes_of(head).await;
     }
     Ok(answer.into())
+}
+
+/// How many announcements, of numbers and sizes, one answer has: at least one, if the first is there.
+/// What is not there ends it: order is what the asker relies on.
+pub(crate) fn portion(
+    kept: impl IntoIterator<Item = (u64, u64)>,
+    from: u64,
+    max_bytes: u64,
+) -> usize {
+    let mut room = max_bytes.min(MOST_BYTES);
+    let fits = |(next, (seq, bytes)): &(u64, (u64, u64))| {
+        let is_first = *next == from;
+        let fits = seq == next && (*bytes <= room || is_first);
+        room = room.saturating_sub(*bytes);
+        fits
+    };
+    (from..).zip(kept).take_while(fits).count()
 }
 
 /// Publishers against whom there is evidence here.

@@ -10,10 +10,10 @@ use super::metrics::{Outcome, SnapshotFate};
 use super::segments::{Getter, SnapshotError, Wanted};
 use crate::ask::deed_of_request;
 use crate::trust::Deed;
-use crate::wire::{Request, Response, Since, WireError};
+use crate::wire::{Heads, Mark, Request, Response, Since, WireError};
 
 /// Bytes of announcements that are asked for at once.
-const MAX_BYTES: u64 = 768 << 10;
+pub(crate) const MAX_BYTES: u64 = 768 << 10;
 
 /// Why a peer brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -83,16 +83,17 @@ pub(super) fn deed_of(outcome: Outcome) -> Option<Deed> {
     }
 }
 
-/// How much a peer has of whom, from one publisher on; whether there is more.
+/// How much a peer has of whom, from one publisher on, or of what has moved since a mark.
 pub(super) async fn heads(
     requests: &Requests,
     peer: PeerId,
     after: Option<Publisher>,
-) -> Result<(Vec<(Publisher, u64)>, bool), FetchError> {
-    let request = Request::Heads { after }.encode()?;
+    since: Option<Mark>,
+) -> Result<Heads, FetchError> {
+    let request = Request::Heads { after, since }.encode()?;
     let answer = requests.send(peer, request).await?;
     match Response::decode(&answer)? {
-        Response::Heads { heads, more } => Ok((heads, more)),
+        Response::Heads(heads) => Ok(heads),
         _ => Err(FetchError::OtherAnswer),
     }
 }

@@ -12,13 +12,15 @@ use cidcast_announce::{Announcement, Publisher, SegmentError, VerifyError};
 use cidcast_catalog::{
     Catalog, CatalogError, FeedChange, FeedLimits, Interest, Recorded, SyncNote,
 };
-use cidcast_runtime::Clock;
+use cidcast_runtime::{Clock, locked, random_u128};
 use cidcast_store::{Audience, GetError, Holder, ParseHolderError, PinError, PutError, Store};
 use cidcast_types::{Cid, Timestamp};
 use tokio::sync::{Mutex, broadcast};
 
+use super::changes::Changes;
 use super::metrics::{Metrics, Outcome};
 use super::settings::{FeedSettings, Mode};
+use crate::wire::Mark;
 
 pub(crate) use snapshots::Begun;
 
@@ -90,6 +92,7 @@ struct Inner {
     settings: FeedSettings,
     metrics: Metrics,
     events: broadcast::Sender<FeedEvent>,
+    changes: std::sync::Mutex<Changes>,
     turn: Mutex<()>,
 }
 
@@ -102,6 +105,7 @@ impl Ledger {
         metrics: Metrics,
     ) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
+        let run = u64::try_from(random_u128() >> 64).unwrap_or(0);
         Self {
             inner: Arc::new(Inner {
                 catalog,
@@ -110,6 +114,7 @@ impl Ledger {
                 settings,
                 metrics,
                 events,
+                changes: std::sync::Mutex::new(Changes::new(run)),
                 turn: Mutex::default(),
             }),
         }
@@ -225,7 +230,28 @@ impl Ledger {
         }
         let feed = catalog.feed(&publisher).await?;
         taken.have = feed.map_or(0, |feed| feed.have);
+        if taken.outcomes.contains(&Outcome::Applied) {
+            self.moved(publisher, taken.have);
+        }
         Ok(taken)
+    }
+
+    /// A feed has moved: whoever asks what has is told.
+    fn moved(&self, publisher: Publisher, have: u64) {
+        self.changes().note(publisher, have);
+    }
+
+    /// A mark of what is here now, and what has moved since another one, if that can be said.
+    pub(crate) fn moved_since(
+        &self,
+        since: Option<&Mark>,
+    ) -> (Mark, Option<Vec<(Publisher, u64)>>) {
+        let changes = self.changes();
+        (changes.mark(), since.and_then(|mark| changes.since(mark)))
+    }
+
+    fn changes(&self) -> std::sync::MutexGuard<'_, Changes> {
+        locked(&self.inner.changes)
     }
 
     /// Forgets all of a publisher, rows and blocks.

@@ -34,7 +34,12 @@ impl<K: Eq + Hash> Pace<K> {
         }
     }
 
-    /// Whether `who` may go on now; if so, it has.
+    /// Whether `who` may go on now.
+    pub(crate) fn has_room(&self, who: &K, now: Timestamp) -> bool {
+        self.full_after(who, now.as_millis()).is_some()
+    }
+
+    /// The same; if so, it has.
     pub(crate) fn allows(&mut self, who: K, now: Timestamp) -> bool {
         let now = now.as_millis();
         if self.full_at.len() >= self.most && !self.full_at.contains_key(&who) {
@@ -43,15 +48,20 @@ impl<K: Eq + Hash> Pace<K> {
                 self.full_at.clear();
             }
         }
-        let every = u64::try_from(self.rate.every.as_millis()).unwrap_or(u64::MAX);
-        let most = every.saturating_mul(u64::from(self.rate.burst));
-        let full_at = self.full_at.get(&who).copied().unwrap_or(0).max(now);
-        let next = full_at.saturating_add(every);
-        if next.saturating_sub(now) > most {
+        let Some(next) = self.full_after(&who, now) else {
             return false;
-        }
+        };
         self.full_at.insert(who, next);
         true
+    }
+
+    /// When the bucket would be full again after one more; none: there is no room for one.
+    fn full_after(&self, who: &K, now: u64) -> Option<u64> {
+        let every = u64::try_from(self.rate.every.as_millis()).unwrap_or(u64::MAX);
+        let most = every.saturating_mul(u64::from(self.rate.burst));
+        let full_at = self.full_at.get(who).copied().unwrap_or(0).max(now);
+        let next = full_at.saturating_add(every);
+        (next.saturating_sub(now) <= most).then_some(next)
     }
 }
 
@@ -72,6 +82,7 @@ mod tests {
         let mut pace = Pace::new(rate, 10);
         let went = (0..9).filter(|_| pace.allows('a', at(100))).count();
         assert_eq!(went, 3);
+        assert!(!pace.has_room(&'a', at(100)) && pace.has_room(&'b', at(100)));
         assert!(pace.allows('b', at(100)), "another one has its own");
         assert!(pace.allows('a', at(110)) && !pace.allows('a', at(110)));
         let went = (0..9).filter(|_| pace.allows('a', at(9_000))).count();

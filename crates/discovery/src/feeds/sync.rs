@@ -11,6 +11,8 @@
 //! Invariants (tests): at most one request for a feed, a few for each peer and for all; everything
 //! here is bounded, whatever peers claim; when nothing is behind, nothing is asked but heads.
 
+mod peer;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -18,6 +20,10 @@ use cidcast_announce::Publisher;
 use cidcast_ipfs::swarm::PeerId;
 use cidcast_runtime::Backoff;
 use cidcast_types::Timestamp;
+
+use super::pace::{Pace, Rate};
+use crate::wire::Mark;
+use peer::{Peer, Piece};
 
 /// Bounds and rhythm.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +38,13 @@ pub(crate) struct SyncSettings {
     pub(crate) claims_per_peer: usize,
     /// Feeds that can be behind at a time.
     pub(crate) feeds: usize,
+    /// And how fast one peer is asked: whoever asks faster than a peer answers is refused, and would
+    /// take that for a failure.
+    pub(crate) pace: Rate,
     /// Some peer is asked for its heads this often.
     pub(crate) round: Duration,
+    /// And for its whole list, not only for what has moved, this often.
+    pub(crate) whole: Duration,
     /// A peer that cannot be asked is left alone for so long.
     pub(crate) rest: Duration,
     /// Waits of a feed that nobody gives.
@@ -45,11 +56,18 @@ impl Default for SyncSettings {
         Self {
             requests: 8,
             requests_per_peer: 2,
+            // A little less than what is answered (`serve`), because requests bunch on their way.
+            pace: Rate {
+                burst: 200,
+                every: Duration::from_millis(25),
+            },
             peers: 256,
             claims_per_peer: 4096,
             feeds: 16_384,
             // Gossip brings the new within a second; this is for what it lost.
             round: Duration::from_secs(20),
+            // Nothing is known to need it: whatever was overlooked heals within the day.
+            whole: Duration::from_secs(6 * 3600),
             rest: Duration::from_secs(600),
             backoff: Backoff {
                 first: Duration::from_secs(10),
@@ -68,6 +86,8 @@ pub(crate) enum Action {
     AskHeads {
         peer: PeerId,
         after: Option<Publisher>,
+        /// It was told before: only what has moved since.
+        since: Option<Mark>,
     },
     /// Ask a peer for a feed from a number on.
     AskSince {
@@ -92,20 +112,6 @@ pub(crate) enum Failure {
     Request,
 }
 
-#[derive(Debug, Default)]
-struct Peer {
-    claims: BTreeMap<Publisher, u64>,
-    /// Requests for feeds under way.
-    busy: usize,
-    asking_heads: bool,
-    /// Where its list of heads goes on.
-    after: Option<Publisher>,
-    /// Not asked before.
-    rests_until: Option<Timestamp>,
-    /// Its heads were never asked for.
-    is_new: bool,
-}
-
 #[derive(Debug)]
 struct Behind {
     have: u64,
@@ -123,6 +129,7 @@ pub(crate) struct Sync {
     peers: BTreeMap<PeerId, Peer>,
     behind: BTreeMap<Publisher, Behind>,
     requests: usize,
+    asked: Pace<PeerId>,
     next_round: Timestamp,
     chance: u64,
 }
@@ -135,6 +142,7 @@ impl Sync {
             peers: BTreeMap::new(),
             behind: BTreeMap::new(),
             requests: 0,
+            asked: Pace::new(settings.pace, settings.peers.saturating_mul(4)),
             next_round: Timestamp::from_millis(0),
             chance: seed | 1,
         }
@@ -142,16 +150,19 @@ impl Sync {
 
     /// Who is connected now.
     pub(crate) fn connected(&mut self, peers: &BTreeSet<PeerId>) {
-        self.peers
-            .retain(|peer, state| peers.contains(peer) || state.busy > 0 || state.asking_heads);
+        self.peers.retain(|peer, state| {
+            let is_here = peers.contains(peer);
+            if !is_here {
+                // It may come back as somebody who knows nothing of its marks.
+                state.forget_marks();
+            }
+            is_here || state.busy > 0 || state.asked_heads.is_some()
+        });
         for peer in peers {
             if self.peers.len() >= self.settings.peers {
                 break;
             }
-            self.peers.entry(*peer).or_insert_with(|| Peer {
-                is_new: true,
-                ..Peer::default()
-            });
+            self.peers.entry(*peer).or_insert_with(Peer::new);
         }
     }
 
@@ -199,6 +210,7 @@ impl Sync {
         let known = self.behind.contains_key(&publisher);
         let room = state.claims.contains_key(&publisher) || state.claims.len() < most;
         if !room || !(known || self.behind.len() < self.settings.feeds) {
+            state.is_cut = true;
             return;
         }
         let before = state.claims.insert(publisher, count);
@@ -216,19 +228,37 @@ impl Sync {
     }
 
     /// `peer` has answered about heads: the claims were told before. `after`: where its list goes
-    /// on, if it does.
-    pub(crate) fn heads_answered(&mut self, peer: PeerId, after: Option<Publisher>) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.asking_heads = false;
-            state.after = after;
+    /// on, if it does. `mark`: what to ask with next time.
+    pub(crate) fn heads_answered(
+        &mut self,
+        peer: PeerId,
+        after: Option<Publisher>,
+        mark: Option<Mark>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        // What moves while a list is told piece by piece may be in a piece that was told already.
+        let beginning = match state.asked_heads.take() {
+            Some(Piece::Later) => state.beginning.take(),
+            Some(Piece::First) | None => mark,
+        };
+        if after.is_some() {
+            state.beginning = beginning;
+        } else if state.is_cut {
+            state.forget_marks();
+        } else {
+            state.mark = beginning;
         }
+        state.after = after;
     }
 
     /// `peer` has not answered about heads.
     pub(crate) fn heads_failed(&mut self, peer: PeerId, failure: Failure, now: Timestamp) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.asking_heads = false;
+            state.asked_heads = None;
             state.after = None;
+            state.forget_marks();
         }
         self.rest(peer, failure, now);
     }
@@ -259,6 +289,7 @@ impl Sync {
         for peer in self.peers.values_mut() {
             peer.rests_until = None;
             peer.is_new = true;
+            peer.forget_marks();
         }
         for feed in self.behind.values_mut() {
             feed.next_at = Timestamp::from_millis(0);
@@ -291,7 +322,7 @@ impl Sync {
                 return;
             }
             match self.choose(&publisher, now) {
-                Choice::Ask(peer) => actions.extend(self.ask(peer, publisher)),
+                Choice::Ask(peer) => actions.extend(self.ask(peer, publisher, now)),
                 Choice::Wait => {}
                 Choice::Nobody => actions.extend(self.postpone(publisher, now)),
             }
@@ -313,7 +344,8 @@ impl Sync {
                 continue;
             }
             let rests = peer.rests_until.is_some_and(|until| until > now);
-            if peer.busy < self.settings.requests_per_peer && !rests {
+            let has_room = peer.busy < self.settings.requests_per_peer;
+            if has_room && self.asked.has_room(id, now) && !rests {
                 free.push(*id);
             } else if !rests {
                 is_busy = true;
@@ -327,7 +359,8 @@ impl Sync {
         }
     }
 
-    fn ask(&mut self, peer: PeerId, publisher: Publisher) -> Option<Action> {
+    fn ask(&mut self, peer: PeerId, publisher: Publisher, now: Timestamp) -> Option<Action> {
+        self.asked.allows(peer, now);
         let feed = self.behind.get_mut(&publisher)?;
         feed.asked = Some(peer);
         self.peers.get_mut(&peer)?.busy += 1;
@@ -362,8 +395,9 @@ impl Sync {
     }
 
     fn plan_heads(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let can =
-            |peer: &Peer| !peer.asking_heads && peer.rests_until.is_none_or(|until| until <= now);
+        let can = |peer: &Peer| {
+            peer.asked_heads.is_none() && peer.rests_until.is_none_or(|until| until <= now)
+        };
         let mut asked: Vec<PeerId> = self
             .peers
             .iter()
@@ -383,11 +417,10 @@ impl Sync {
         }
         asked.truncate(self.settings.requests);
         for id in asked {
-            if let Some(peer) = self.peers.get_mut(&id) {
-                peer.is_new = false;
-                peer.asking_heads = true;
-                let after = peer.after.take();
-                actions.push(Action::AskHeads { peer: id, after });
+            if let Some(peer) = self.peers.get_mut(&id)
+                && self.asked.allows(id, now)
+            {
+                actions.push(peer.ask_heads(id, now, self.settings.whole));
             }
         }
     }
@@ -410,11 +443,15 @@ impl Sync {
         {
             state.rests_until = Some(now.after(self.settings.rest));
             state.claims.clear();
+            state.forget_marks();
         }
     }
 
     /// Forgets that a feed is behind when nobody claims so any more.
     fn tidy(&mut self, publisher: &Publisher) {
+        if !self.behind.contains_key(publisher) {
+            return;
+        }
         let is_asked = |feed: &Behind| feed.asked.is_some();
         let is_claimed = |peer: &Peer| peer.claims.contains_key(publisher);
         if !self.behind.get(publisher).is_some_and(is_asked) && !self.peers.values().any(is_claimed)

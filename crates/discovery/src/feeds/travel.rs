@@ -25,14 +25,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::evidence;
 use super::fetch::{self, FetchError};
+use super::hearing::{self, Heard, Hearing};
 use super::ledger::Ledger;
 use super::metrics::Outcome;
 use super::named::NameError;
 use super::own::{Own, OwnError};
-use super::pace::{Pace, Rate};
 use super::segments::Getter;
 use super::sync::{Action, Sync, SyncSettings};
 use crate::trust::{Deed, Trust};
+use crate::wire::{Heads, Mark};
 use elsewhere::Elsewhere;
 
 /// What gossip is said on.
@@ -43,19 +44,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(500);
 /// A public asset whose package is not open yet is looked at again after this.
 const PINNING: Duration = Duration::from_secs(5);
-/// A node that has been off says a month's worth in one go; nobody honest says more by gossip.
-const PEER_RATE: Rate = Rate {
-    burst: 64,
-    every: Duration::from_millis(250),
-};
-/// What a publisher says faster than this is caught up with instead.
-const PUBLISHER_RATE: Rate = Rate {
-    burst: 32,
-    every: Duration::from_secs(1),
-};
-/// Buckets of either kind.
-const MOST_BUCKETS: usize = 4096;
-
 /// What the handle asks of the task.
 pub(super) enum Command {
     /// Compare the assets with the own feed soon.
@@ -82,7 +70,9 @@ pub(super) enum Command {
 enum Done {
     Heads {
         peer: PeerId,
-        result: Result<(Vec<(Publisher, u64)>, bool), FetchError>,
+        /// Only what has moved since was asked for.
+        since: Option<Mark>,
+        result: Result<Heads, FetchError>,
     },
     Since {
         peer: PeerId,
@@ -125,8 +115,7 @@ pub(super) struct Travel {
     messages: Messages,
     commands: mpsc::Receiver<Command>,
     sync: Sync,
-    peers_pace: Pace<PeerId>,
-    publishers_pace: Pace<Publisher>,
+    hearing: Hearing,
     under_way: JoinSet<Done>,
     getter: Getter,
     names: Names,
@@ -154,8 +143,7 @@ impl Travel {
             messages: parts.messages,
             commands: parts.commands,
             sync: Sync::new(settings, parts.seed),
-            peers_pace: Pace::new(PEER_RATE, MOST_BUCKETS),
-            publishers_pace: Pace::new(PUBLISHER_RATE, MOST_BUCKETS),
+            hearing: Hearing::default(),
             under_way: JoinSet::new(),
             getter: parts.getter,
             names: parts.names,
@@ -229,7 +217,7 @@ impl Travel {
         if self.trust.refuses_peer(&peer) {
             return Verdict::Ignore;
         }
-        if !self.peers_pace.allows(peer, now) {
+        if !self.hearing.peers.allows(peer, now) {
             self.ledger.metrics().count(Outcome::TooFast);
             return Verdict::Ignore;
         }
@@ -244,7 +232,8 @@ impl Travel {
                 return Verdict::Reject;
             }
         };
-        if !self.publishers_pace.allows(announcement.publisher(), now) {
+        let publishers = &mut self.hearing.publishers;
+        if !publishers.allows(announcement.publisher(), now) {
             self.ledger.metrics().count(Outcome::TooFast);
             return Verdict::Ignore;
         }
@@ -260,28 +249,16 @@ impl Travel {
             }
         };
         match taken.outcomes.first() {
-            Some(Outcome::Applied) => {
-                self.trust.note_peer(&peer, Deed::Delivered).await;
-                self.sync.moved(publisher, taken.have);
-                Verdict::Accept
-            }
-            Some(Outcome::Reordered) => {
-                self.sync.claimed(peer, publisher, count, taken.have);
-                // It is good, only too early for this node.
-                Verdict::Accept
-            }
-            Some(Outcome::Conflicting) => {
-                self.forked(&publisher, count - 1).await;
-                // Once: others may have heard of this branch only.
-                match taken.is_evidence {
-                    true => Verdict::Accept,
-                    false => Verdict::Ignore,
-                }
-            }
-            // Others may want it: what it says is true.
-            Some(Outcome::Unwanted | Outcome::OverQuota) => Verdict::Accept,
-            _ => Verdict::Ignore,
+            Some(Outcome::Applied) => self.trust.note_peer(&peer, Deed::Delivered).await,
+            Some(Outcome::Conflicting) => self.forked(&publisher, count - 1).await,
+            _ => {}
         }
+        let heard = Heard {
+            peer,
+            publisher,
+            count,
+        };
+        hearing::note(&mut self.sync, heard, &taken)
     }
 
     /// A publisher has two histories.
@@ -311,10 +288,14 @@ impl Travel {
         for action in self.sync.plan(self.ledger.now()) {
             let (ledger, requests) = (self.ledger.clone(), self.requests.clone());
             match action {
-                Action::AskHeads { peer, after } => {
+                Action::AskHeads { peer, after, since } => {
                     self.under_way.spawn(async move {
-                        let result = fetch::heads(&requests, peer, after).await;
-                        Done::Heads { peer, result }
+                        let result = fetch::heads(&requests, peer, after, since.clone()).await;
+                        Done::Heads {
+                            peer,
+                            since,
+                            result,
+                        }
                     });
                 }
                 Action::AskSince {

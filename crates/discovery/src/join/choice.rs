@@ -72,6 +72,29 @@ fn most_said_first(addresses: BTreeMap<&str, BTreeSet<usize>>) -> Vec<String> {
     texts.take(MAX_ADDRESSES).collect()
 }
 
+/// In which order a newcomer is told of peers, given in the order of how long they are connected: by
+/// turns the one that is connected longest and the one whose key is nearest to the newcomer's.
+///
+/// The oldest alone would make everybody connect with the same few nodes, until these have no room
+/// left. Whoever makes up keys that are near to somebody's gets half of the places at the most. All
+/// who know the same peers tell one newcomer of the same ones, so that a majority can name them.
+pub(crate) fn by_turns<T>(newcomer: &NodeId, oldest_first: Vec<(NodeId, T)>) -> Vec<T> {
+    let distance = |node: &NodeId| -> Vec<u8> {
+        let bytes = node.as_bytes().iter().zip(newcomer.as_bytes());
+        bytes.map(|(one, other)| one ^ other).collect()
+    };
+    let mut by_distance: Vec<usize> = (0..oldest_first.len()).collect();
+    by_distance.sort_by_cached_key(|at| oldest_first.get(*at).map(|(node, _)| distance(node)));
+    let mut left: Vec<Option<T>> = oldest_first.into_iter().map(|(_, of)| Some(of)).collect();
+    let mut told = Vec::with_capacity(left.len());
+    for (oldest, nearest) in by_distance.into_iter().enumerate() {
+        for at in [oldest, nearest] {
+            told.extend(left.get_mut(at).and_then(Option::take));
+        }
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use cidcast_announce::NodeKey;
@@ -107,6 +130,18 @@ mod tests {
         let added = named_by_most(&answers, &asked, 10);
         assert_eq!(added.len(), 1);
         assert_eq!((added[0].node, added[0].votes), (node(5), 3));
+    }
+
+    #[test]
+    fn the_oldest_and_the_nearest_are_told_of_by_turns_and_everybody_once() {
+        let peers: Vec<_> = (0..40).map(|n| (node(n), n)).collect();
+        let told = by_turns(&node(200), peers.clone());
+        let other = by_turns(&node(201), peers);
+        assert_eq!((told[0], other[0]), (0, 0), "the oldest");
+        assert_ne!(told[..20], other[..20], "not the same for everybody");
+        let mut all = told;
+        all.sort_unstable();
+        assert_eq!(all, (0..40).collect::<Vec<u8>>());
     }
 
     #[test]

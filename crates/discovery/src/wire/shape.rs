@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use super::{
-    Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_NOTICES, MAX_PEERS, MAX_TEXT,
-    NoticeAnswer, Request, Response, Since, WireError,
+    Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_MARK, MAX_NOTICES, MAX_PEERS,
+    MAX_TEXT, Mark, NoticeAnswer, Request, Response, Since, WireError,
 };
 
 type Key = ByteArray<32>;
@@ -18,6 +18,8 @@ pub(super) enum RequestShape {
     Hello(Nothing),
     Heads {
         after: Option<Key>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Bytes>,
     },
     Since {
         publisher: Key,
@@ -50,6 +52,8 @@ pub(super) enum ResponseShape {
     Heads {
         heads: Vec<(Key, u64)>,
         more: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Bytes>,
     },
     Since {
         announcements: Vec<Bytes>,
@@ -90,8 +94,9 @@ impl RequestShape {
     pub(super) fn of(request: Request) -> Self {
         match request {
             Request::Hello => Self::Hello(Nothing {}),
-            Request::Heads { after } => Self::Heads {
+            Request::Heads { after, since } => Self::Heads {
                 after: after.as_ref().map(key),
+                since: since.map(|mark| mark.0),
             },
             Request::Since {
                 publisher,
@@ -119,8 +124,9 @@ impl RequestShape {
     pub(super) fn read(self) -> Result<Request, WireError> {
         Ok(match self {
             Self::Hello(_) => Request::Hello,
-            Self::Heads { after } => Request::Heads {
+            Self::Heads { after, since } => Request::Heads {
                 after: after.map(publisher).transpose()?,
+                since: since.map(mark).transpose()?,
             },
             Self::Since {
                 publisher: key,
@@ -157,12 +163,13 @@ impl ResponseShape {
                 mode: hello.mode,
                 publisher: hello.publisher.as_ref().map(key),
             },
-            Response::Heads { heads, more } => Self::Heads {
+            Response::Heads(Heads { heads, more, mark }) => Self::Heads {
                 heads: heads
                     .iter()
                     .map(|(head, count)| (key(head), *count))
                     .collect(),
                 more,
+                mark: mark.map(|mark| mark.0),
             },
             Response::Since(since) => Self::Since {
                 announcements: since.announcements,
@@ -198,14 +205,19 @@ impl ResponseShape {
                     publisher,
                 })
             }
-            Self::Heads { heads, more } => {
+            Self::Heads {
+                heads,
+                more,
+                mark: told,
+            } => {
                 at_most("heads", heads.len(), MAX_HEADS)?;
                 let read = |(head, count)| Ok((publisher(head)?, count));
                 let heads = heads
                     .into_iter()
                     .map(read)
                     .collect::<Result<_, WireError>>()?;
-                Response::Heads { heads, more }
+                let mark = told.map(mark).transpose()?;
+                Response::Heads(Heads { heads, more, mark })
             }
             Self::Since {
                 announcements,
@@ -282,6 +294,11 @@ fn key(publisher: &Publisher) -> Key {
 
 fn publisher(key: Key) -> Result<Publisher, WireError> {
     Ok(Publisher::from_bytes(key.as_slice())?)
+}
+
+fn mark(bytes: Bytes) -> Result<Mark, WireError> {
+    at_most("mark", bytes.len(), MAX_MARK)?;
+    Ok(Mark(bytes))
 }
 
 fn at_most(field: &'static str, length: usize, most: usize) -> Result<(), WireError> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cidcast_announce::{Announcement, Draft, Op, Profile, SigningKey};
 use cidcast_discovery::feeds::{Mode, Outcome};
-use cidcast_discovery::wire::{Request, Response, Since};
+use cidcast_discovery::wire::{Heads, Request, Response, Since};
 use cidcast_ipfs::gossip::{MAX_BYTES, Topic};
 use cidcast_ipfs::swarm::Swarm;
 use cidcast_runtime::Shutdown;
@@ -170,10 +170,10 @@ async fn a_peer_that_promises_and_does_not_deliver_is_seen_through() {
         let mut asked = 0;
         while let Some(request) = inbound.next().await {
             let answer = match Request::decode(&request.bytes).unwrap() {
-                Request::Heads { .. } => Response::Heads {
+                Request::Heads { .. } => Response::Heads(Heads {
                     heads: vec![(publisher, 1 << 40)],
-                    more: false,
-                },
+                    ..Heads::default()
+                }),
                 Request::Since { from, .. } => {
                     asked += 1;
                     let mut forged = zero.bytes().to_vec();

@@ -28,10 +28,12 @@ async fn segments_that_no_announcement_names_are_released() {
     let data = b"\xa0";
     let segment = Cid::new_v1(0x71, Code::Sha2_256.digest(data));
     catalog.mark_untidy(&publisher).await.unwrap();
-    store.put(&segment, data, &store.in_flight()).unwrap();
+    let guard = store.in_flight();
+    store.put(&segment, data, &guard).unwrap();
     store
         .pin_blocks(&holder, &[segment], Audience::Anyone)
         .unwrap();
+    drop(guard);
     catalog.close().await;
     store.close().unwrap();
 

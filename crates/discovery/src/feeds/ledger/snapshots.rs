@@ -54,7 +54,8 @@ impl Ledger {
         // Also after a failure: then nothing needs what was pinned.
         self.tidy(&publisher).await?;
         let begun = begun?;
-        if matches!(begun, Begun::Loaded { .. }) {
+        if let Begun::Loaded { have } = begun {
+            self.moved(publisher, have);
             // Nobody listens: nothing is lost, all of it is in the rows.
             let _ = self.inner.events.send(FeedEvent {
                 publisher,

@@ -22,7 +22,7 @@ fn sync(peers: &[u8]) -> Sync {
     sync.connected(&peers.iter().map(|n| peer(*n)).collect());
     for action in sync.plan(at(0)) {
         if let Action::AskHeads { peer, .. } = action {
-            sync.heads_answered(peer, None);
+            sync.heads_answered(peer, None, None);
         }
     }
     sync
@@ -48,12 +48,103 @@ fn whoever_connects_is_asked_what_it_has() {
     assert_eq!(sync.plan(at(0)).len(), 2);
     assert_eq!(sync.plan(at(1)), [], "once");
     let next = publisher(9);
-    sync.heads_answered(peer(1), Some(next));
+    sync.heads_answered(peer(1), Some(next), None);
     let more = Action::AskHeads {
         peer: peer(1),
         after: Some(next),
+        since: None,
     };
     assert_eq!(sync.plan(at(2)), [more]);
+}
+
+fn mark(n: u8) -> Option<Mark> {
+    Some(Mark(vec![n].into()))
+}
+
+/// Who is asked for heads, how, when it is its turn.
+fn asks_heads(sync: &mut Sync, now: u64) -> (Option<Publisher>, Option<Mark>) {
+    match sync.plan(at(now)).as_slice() {
+        [Action::AskHeads { after, since, .. }] => (*after, since.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn whoever_has_told_all_is_asked_only_for_what_has_moved() {
+    let mut sync = Sync::new(SyncSettings::default(), 7);
+    sync.connected(&BTreeSet::from([peer(1)]));
+    assert_eq!(asks_heads(&mut sync, 0), (None, None));
+    sync.heads_answered(peer(1), Some(publisher(9)), mark(1));
+    assert_eq!(asks_heads(&mut sync, 1), (Some(publisher(9)), None));
+    sync.heads_answered(peer(1), None, mark(2));
+    // What moved while the list was told is in neither piece.
+    assert_eq!(asks_heads(&mut sync, 20), (None, mark(1)));
+    sync.heads_answered(peer(1), None, mark(3));
+    assert_eq!(asks_heads(&mut sync, 40), (None, mark(3)));
+    sync.heads_answered(peer(1), None, None);
+    assert_eq!(asks_heads(&mut sync, 60), (None, None), "it gives no marks");
+    sync.heads_answered(peer(1), None, mark(4));
+    assert_eq!(asks_heads(&mut sync, 7 * 3600), (None, None), "long ago");
+}
+
+#[test]
+fn marks_are_forgotten_when_something_may_be_missing() {
+    let told = || {
+        let mut sync = Sync::new(
+            SyncSettings {
+                claims_per_peer: 1,
+                ..SyncSettings::default()
+            },
+            7,
+        );
+        sync.connected(&BTreeSet::from([peer(1)]));
+        asks_heads(&mut sync, 0);
+        sync.heads_answered(peer(1), None, mark(1));
+        sync
+    };
+    let mut hurried = told();
+    hurried.hurry();
+    assert_eq!(asks_heads(&mut hurried, 20), (None, None));
+    let mut failed = told();
+    asks_heads(&mut failed, 20);
+    failed.heads_failed(peer(1), Failure::Request, at(20));
+    assert_eq!(asks_heads(&mut failed, 40), (None, None));
+    let mut back = told();
+    back.connected(&BTreeSet::new());
+    back.connected(&BTreeSet::from([peer(1)]));
+    assert_eq!(asks_heads(&mut back, 20), (None, None));
+    let mut full = told();
+    asks_heads(&mut full, 20);
+    full.claimed(peer(1), publisher(8), 1, 0);
+    full.claimed(peer(1), publisher(9), 1, 0);
+    full.heads_answered(peer(1), None, mark(2));
+    full.moved(publisher(8), 1);
+    assert_eq!(asks_heads(&mut full, 40), (None, None), "there was no room");
+}
+
+#[test]
+fn nobody_is_asked_faster_than_it_answers() {
+    let mut sync = sync(&[1]);
+    for n in 2..=250u8 {
+        sync.claimed(peer(1), publisher(n), 1, 0);
+    }
+    let mut count = 1;
+    loop {
+        let asked = asked(&sync.plan(at(1)));
+        if asked.is_empty() {
+            break;
+        }
+        count += asked.len();
+        for (who, whose, _) in asked {
+            sync.delivered(who, whose, 1);
+        }
+    }
+    assert!((200..=201).contains(&count), "{count}");
+    assert_eq!(
+        asked(&sync.plan(at(2))).len(),
+        2,
+        "it is not for want of feeds"
+    );
 }
 
 #[test]

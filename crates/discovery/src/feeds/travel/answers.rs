@@ -9,13 +9,18 @@ use super::super::fetch::{self, FetchError};
 use super::super::metrics::Outcome;
 use super::super::sync::Failure;
 use super::{Done, Travel};
+use crate::wire::{Heads, Mark};
 
 impl Travel {
     pub(super) async fn done(&mut self, done: Done) {
         let now = self.ledger.now();
         match done {
-            Done::Heads { peer, result } => match self.noted(&peer, result).await {
-                Ok((heads, more)) => self.heads(peer, &heads, more).await,
+            Done::Heads {
+                peer,
+                since,
+                result,
+            } => match self.noted(&peer, result).await {
+                Ok(heads) => self.heads(peer, since, heads).await,
                 Err(error) => {
                     tracing::debug!(%peer, %error, "a peer did not say what it has");
                     self.sync.heads_failed(peer, failure(&error), now);
@@ -77,9 +82,10 @@ impl Travel {
         result
     }
 
-    async fn heads(&mut self, peer: PeerId, heads: &[(Publisher, u64)], more: bool) {
+    async fn heads(&mut self, peer: PeerId, since: Option<Mark>, answer: Heads) {
+        let Heads { heads, more, mark } = answer;
         let own = self.own.publisher();
-        for (publisher, count) in heads {
+        for (publisher, count) in &heads {
             if *publisher == own {
                 self.elsewhere.says(peer, *count);
             }
@@ -88,7 +94,9 @@ impl Travel {
                 Ok(None) => continue,
                 Err(error) => {
                     tracing::error!(%error, "what is wanted could not be read");
-                    break;
+                    let now = self.ledger.now();
+                    self.sync.heads_failed(peer, Failure::Request, now);
+                    return;
                 }
             }
             let feed = self.ledger.catalog().feed(publisher).await;
@@ -98,10 +106,13 @@ impl Travel {
         let last = heads.last().map(|(publisher, _)| *publisher);
         let after = last.filter(|_| more);
         if after.is_none() {
-            self.elsewhere.has_told(peer);
+            match since {
+                None => self.elsewhere.has_told(peer),
+                Some(_) => self.elsewhere.has_told_more(peer),
+            }
             self.ask_for_forks(peer);
         }
-        self.sync.heads_answered(peer, after);
+        self.sync.heads_answered(peer, after, mark);
     }
 
     fn ask_for_forks(&mut self, peer: PeerId) {

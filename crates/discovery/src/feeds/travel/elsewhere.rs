@@ -47,6 +47,14 @@ impl Elsewhere {
         self.told.insert(peer, count);
     }
 
+    /// A peer that had told all has told what has moved since.
+    pub(super) fn has_told_more(&mut self, peer: PeerId) {
+        let moved = self.so_far.remove(&peer);
+        if let (Some(moved), Some(told)) = (moved, self.told.get_mut(&peer)) {
+            *told = moved;
+        }
+    }
+
     /// Only these can be asked now.
     pub(super) fn retain(&mut self, speaking: &BTreeSet<PeerId>) {
         self.told.retain(|peer, _| speaking.contains(peer));
@@ -113,9 +121,17 @@ mod tests {
         assert_eq!(elsewhere.most(&speaking), None, "one has not told");
         elsewhere.has_told(peer(2));
         assert_eq!(elsewhere.most(&speaking), Some(4));
+        elsewhere.has_told_more(peer(1));
+        assert_eq!(elsewhere.most(&speaking), Some(4), "it has not moved there");
+        elsewhere.says(peer(1), 5);
+        elsewhere.has_told_more(peer(1));
+        assert_eq!(elsewhere.most(&speaking), Some(5));
         elsewhere.retain(&BTreeSet::from([peer(2)]));
         let left = BTreeSet::from([peer(2)]);
         assert_eq!(elsewhere.most(&left), None, "who is left knows nothing");
+        let mut new = Elsewhere::default();
+        new.has_told_more(peer(1));
+        assert!(new.told.is_empty(), "what moved is not all there is");
     }
 
     #[test]
