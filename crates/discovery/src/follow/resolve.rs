@@ -7,7 +7,7 @@ use cidcast_announce::{Announcement, NodeId, Op, Publisher, VerifyError};
 use cidcast_catalog::Resolved;
 use cidcast_ipfs::names::{Names, ResolveNameError};
 use cidcast_ipfs::swarm::check_bootstrap;
-use cidcast_ipfs::{BlockError, Blocks, HttpError, Network};
+use cidcast_ipfs::{BlockError, Blocks, HttpError, Network, Trust};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -139,7 +139,14 @@ impl Resolver {
     /// A publisher's own IPNS name leads to its newest announcement.
     async fn of_announcement(&self, cid: &str, path: &str) -> Result<Resolved, ResolveError> {
         let cid: Cid = cid.parse().map_err(|_| elsewhere(path))?;
-        let got = timeout(BLOCK_DEADLINE, self.blocks.get(&cid)).await;
+        let visit = self.blocks.visit(&cid, Trust::Trusted);
+        let get = async {
+            match &visit {
+                Some(visit) => visit.get(&cid).await,
+                None => self.blocks.get(&cid).await,
+            }
+        };
+        let got = timeout(BLOCK_DEADLINE, get).await;
         let bytes = got.map_err(|_| ResolveError::Slow)??;
         let announcement = Announcement::verify(&bytes)?;
         let profile = announcement.ops().iter().rev().find_map(|op| match op {
