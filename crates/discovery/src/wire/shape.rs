@@ -291,15 +291,7 @@ impl ResponseShape {
                 notices,
                 more,
                 addresses,
-            } => {
-                at_most("notices", notices.len(), MAX_NOTICES)?;
-                check_addresses(&addresses)?;
-                Response::Copies(Copies {
-                    notices,
-                    more,
-                    addresses,
-                })
-            }
+            } => copies(notices, more, addresses)?,
         })
     }
 }
@@ -348,6 +340,16 @@ fn publisher(key: Key) -> Result<Publisher, WireError> {
 fn mark(bytes: Bytes) -> Result<Mark, WireError> {
     at_most("mark", bytes.len(), MAX_MARK)?;
     Ok(Mark(bytes))
+}
+
+fn copies(notices: Vec<Bytes>, more: bool, addresses: Vec<String>) -> Result<Response, WireError> {
+    at_most("notices", notices.len(), MAX_NOTICES)?;
+    check_addresses(&addresses)?;
+    Ok(Response::Copies(Copies {
+        notices,
+        more,
+        addresses,
+    }))
 }
 
 fn check_addresses(addresses: &[String]) -> Result<(), WireError> {
