@@ -63,7 +63,7 @@ use utoipa_axum::routes;
 
 use crate::config::Scope;
 
-use network::{blocks, deliveries, discover, feeds, follows, publisher, replicas, scores};
+use network::{blocks, deliveries, discover, feeds, follows, publisher, removed, replicas, scores};
 
 pub(crate) use asset_view::{AssetAnnouncement, AssetView};
 pub(crate) use assets::AssetList;
@@ -74,12 +74,17 @@ pub(crate) use limits::InFlight;
 pub(crate) use links::Gateway;
 pub(crate) use metrics::Metrics;
 pub(crate) use names::{PublishRequest, PublishedView, ResolvedView};
+pub(crate) use network::Retried;
 pub(crate) use network::blocks::{BlockListView, BlockLists, BlockRequest};
 pub(crate) use network::copies::{CopyView, OutgoingView};
+pub(crate) use network::deliveries::{DeliveryList, DeliveryView};
 pub(crate) use network::discover::{AnnouncedList, AnnouncedView};
 pub(crate) use network::feeds::{FeedDetail, FeedList, FeedView, SnapshotView};
-pub(crate) use network::follows::{FollowList, FollowPatch, FollowRequest, FollowView};
+pub(crate) use network::follows::{
+    FollowList, FollowPatch, FollowRequest, FollowView, FollowerList,
+};
 pub(crate) use network::publisher::PublisherView;
+pub(crate) use network::removed::RemovedList;
 pub(crate) use network::replicas::{ReplicaList, ReplicaView, ReplicationView};
 pub(crate) use network::scores::ScoreView;
 pub(crate) use node::{NodeView, ProvidingView, StoreView};
@@ -223,6 +228,8 @@ fn network_readable() -> OpenApiRouter<Shared> {
         .routes(routes!(blocks::list))
         .routes(routes!(blocks::lists))
         .routes(routes!(scores::show))
+        .routes(routes!(scores::show_publisher))
+        .routes(routes!(removed::list))
         .routes(routes!(deliveries::list))
         .routes(routes!(replicas::list))
         .routes(routes!(replicas::show))
@@ -237,6 +244,7 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(assets::retract))
         .routes(routes!(publisher::edit))
         .routes(routes!(discover::remove))
+        .routes(routes!(removed::allow))
         .routes(routes!(replicas::remove))
         .routes(routes!(names::publish))
         .routes(routes!(fetch::fetch))
@@ -273,13 +281,21 @@ fn relations() -> OpenApiRouter<Shared> {
         .routes(routes!(follows::edit))
         .routes(routes!(follows::accept))
         .routes(routes!(follows::remove))
+        .routes(routes!(follows::forget_follower))
         .routes(routes!(blocks::add))
         .routes(routes!(blocks::remove))
-        .routes(routes!(blocks::export))
-        .routes(routes!(blocks::remove_list))
+        .routes(routes!(blocks::export, blocks::share, blocks::unshare))
+        .routes(routes!(blocks::import_of, blocks::remove_list))
         .routes(routes!(scores::reset))
+        .routes(routes!(scores::reset_publisher))
+        .routes(routes!(deliveries::retry_all))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::remove))
+        .routes(routes!(publisher::confirm))
         .routes(routes!(replicas::pause))
         .routes(routes!(replicas::resume))
+        .routes(routes!(replicas::retry_all))
+        .routes(routes!(replicas::retry))
         .merge(block_list_bodies())
 }
 

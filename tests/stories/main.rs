@@ -25,6 +25,7 @@ mod player;
 mod playing;
 mod providing;
 mod publishing;
+mod replicating;
 mod restarting;
 mod stage;
 mod together;

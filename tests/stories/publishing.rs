@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::stage::{PATIENCE, Stage, address, id, meet, root, start};
 
 /// Peers are asked what they have so often that a story need not wait for it.
-const EAGER: &str = "discovery: {ask_every: 1s}\nnetwork: {fetch_timeout: 3s}\n";
+pub(crate) const EAGER: &str = "discovery: {ask_every: 1s}\nnetwork: {fetch_timeout: 3s}\n";
 
-async fn get(node: &Node, path: &str) -> Value {
+pub(crate) async fn get(node: &Node, path: &str) -> Value {
     let text = node.text(&node.api(path)).await.unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-async fn post(node: &Node, path: &str, body: &Value) {
+pub(crate) async fn post(node: &Node, path: &str, body: &Value) {
     let answer = node.http().post(node.api(path)).json(body).send().await;
     let answer = answer.unwrap();
     let (status, text) = (answer.status(), answer.text().await.unwrap());
@@ -23,7 +23,7 @@ async fn post(node: &Node, path: &str, body: &Value) {
 }
 
 /// Looks at an answer until it is as it should be.
-async fn see(node: &Node, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn see(node: &Node, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     loop {
         let seen = get(node, path).await;
@@ -45,7 +45,7 @@ fn is_listed(found: &Value, asset: &str) -> bool {
 }
 
 /// A public asset on a node; its id and root CID.
-async fn publish(node: &Node) -> (String, String) {
+pub(crate) async fn publish(node: &Node) -> (String, String) {
     let asset = node.upload(&clip::shipped()).await.unwrap();
     let asset = id(&asset);
     let root = root(&node.ready(&asset).await.unwrap());
@@ -68,7 +68,7 @@ async fn copies(node: &Node, target: &str, asset: &str) {
     .await;
 }
 
-fn plays(node: &Node, root: &str) {
+pub(crate) fn plays(node: &Node, root: &str) {
     let whole = media::pictures(clip::shipped().to_str().unwrap()).unwrap();
     let url = node.gateway(&format!("/play/{root}/master.m3u8"));
     assert_eq!(media::pictures(&url).unwrap().len(), whole.len());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cidcast_announce::{Outcome, Publisher};
+use cidcast_announce::{NodeId, Outcome, Publisher};
 use cidcast_types::{AssetId, Timestamp};
 use sqlx::{Sqlite, Transaction};
 
@@ -13,21 +13,21 @@ use crate::row::{count, integer, millis, parse, size, time, unreadable};
 use crate::{Catalog, CatalogError};
 
 #[derive(Debug)]
-struct CopyRow {
-    publisher: Vec<u8>,
-    asset: String,
-    node: Vec<u8>,
-    root: String,
-    renditions: Option<String>,
-    state: String,
-    until: i64,
-    at: i64,
-    first_seen: i64,
-    notice: Vec<u8>,
+pub(crate) struct CopyRow {
+    pub(crate) publisher: Vec<u8>,
+    pub(crate) asset: String,
+    pub(crate) node: Vec<u8>,
+    pub(crate) root: String,
+    pub(crate) renditions: Option<String>,
+    pub(crate) state: String,
+    pub(crate) until: i64,
+    pub(crate) at: i64,
+    pub(crate) first_seen: i64,
+    pub(crate) notice: Vec<u8>,
 }
 
 impl CopyRow {
-    fn into_copy(self) -> Result<Copy, CatalogError> {
+    pub(crate) fn into_copy(self) -> Result<Copy, CatalogError> {
         Ok(Copy {
             of: AssetOf {
                 publisher: publisher_of("copies.publisher", &self.publisher)?,
@@ -70,51 +70,29 @@ impl Catalog {
         copy: &Copy,
         limits: NoticeLimits,
     ) -> Result<Noted, CatalogError> {
-        let (publisher, asset) = key(&copy.of);
-        let node = copy.node.as_bytes().as_slice();
-        let (root, renditions) = (copy.root.to_string(), renditions_to_json(&copy.renditions)?);
-        let (state, until, at) = (copy.state.as_str(), millis(copy.until), millis(copy.at));
-        let first_seen = millis(copy.first_seen);
         let mut write = self.write().await?;
-        let before = sqlx::query_scalar!(
-            "SELECT at FROM copies WHERE publisher = ? AND asset = ? AND node = ?",
-            publisher,
-            asset,
-            node
-        )
-        .fetch_optional(&mut *write)
-        .await?;
-        match before {
-            Some(before) if before >= at => return Ok(Noted::Old),
-            None if copy.state == CopyState::Withdrawn => return Ok(Noted::Old),
-            None if !crowd_of_copies(&mut write, copy).await?.has_room(limits) => {
-                return Ok(Noted::Full);
-            }
-            Some(_) | None => {}
-        }
-        // A copy that was given up keeps the latest end of what was promised before, so that its
-        // row outlives every notice that could bring it back.
-        sqlx::query!(
-            "INSERT INTO copies (publisher, asset, node, root, renditions, state, until, at,
-                 first_seen, notice)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (publisher, asset, node) DO UPDATE SET root = ?4, renditions = ?5,
-                 state = ?6, until = max(until, ?7), at = ?8, notice = ?10",
-            publisher,
-            asset,
-            node,
-            root,
-            renditions,
-            state,
-            until,
-            at,
-            first_seen,
-            copy.notice
-        )
-        .execute(&mut *write)
-        .await?;
+        let noted = note(&mut write, copy, limits).await?;
         write.commit().await?;
-        Ok(Noted::Saved)
+        Ok(noted)
+    }
+
+    /// Notes what many said, as [`Self::note_copy`] does, in one transaction; answers how many of
+    /// them are saved.
+    ///
+    /// # Errors
+    /// See [`CatalogError`]; then none is.
+    pub async fn note_copies(
+        &self,
+        copies: &[Copy],
+        limits: NoticeLimits,
+    ) -> Result<usize, CatalogError> {
+        let mut saved = 0;
+        let mut write = self.write().await?;
+        for copy in copies {
+            saved += usize::from(note(&mut write, copy, limits).await? == Noted::Saved);
+        }
+        write.commit().await?;
+        Ok(saved)
     }
 
     /// Copies that others have or had, by publisher, asset and node.
@@ -151,22 +129,25 @@ impl Catalog {
         rows.into_iter().map(CopyRow::into_copy).collect()
     }
 
-    /// On how many other nodes each asset of a publisher is, as far as was said; assets of which
-    /// nobody said so are left out.
+    /// On how many nodes but `except` each asset of a publisher is, as far as was said; assets of
+    /// which nobody said so are left out.
     ///
     /// # Errors
     /// See [`CatalogError`].
     pub async fn copy_counts(
         &self,
         publisher: &Publisher,
+        except: Option<&NodeId>,
         now: Timestamp,
     ) -> Result<BTreeMap<AssetId, u32>, CatalogError> {
         let (publisher, now) = (publisher.as_bytes().as_slice(), millis(now));
+        let except = except.map_or(&[][..], |node| node.as_bytes().as_slice());
         let rows = sqlx::query!(
             r#"SELECT asset, COUNT(*) AS "nodes!: i64" FROM copies
-               WHERE publisher = ? AND state = 'held' AND until > ? GROUP BY asset"#,
+               WHERE publisher = ? AND state = 'held' AND until > ? AND node <> ? GROUP BY asset"#,
             publisher,
-            now
+            now,
+            except
         )
         .fetch_all(&self.reader)
         .await?;
@@ -286,7 +267,7 @@ fn outcome_to_text(outcome: Outcome) -> &'static str {
 }
 
 /// What [`outcome_to_text`] writes.
-fn outcome(text: &str) -> Result<Outcome, CatalogError> {
+pub(crate) fn outcome(text: &str) -> Result<Outcome, CatalogError> {
     let all = [Outcome::Deleted, Outcome::Unindexed, Outcome::Kept];
     let mut all = all.into_iter();
     all.find(|outcome| outcome_to_text(*outcome) == text)
@@ -296,6 +277,57 @@ fn outcome(text: &str) -> Result<Outcome, CatalogError> {
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is no outcome of a retraction")]
 struct NoOutcome(String);
+
+/// Notes one copy in a transaction.
+async fn note(
+    write: &mut Transaction<'static, Sqlite>,
+    copy: &Copy,
+    limits: NoticeLimits,
+) -> Result<Noted, CatalogError> {
+    let (publisher, asset) = key(&copy.of);
+    let node = copy.node.as_bytes().as_slice();
+    let (root, renditions) = (copy.root.to_string(), renditions_to_json(&copy.renditions)?);
+    let (state, until, at) = (copy.state.as_str(), millis(copy.until), millis(copy.at));
+    let first_seen = millis(copy.first_seen);
+    let before = sqlx::query_scalar!(
+        "SELECT at FROM copies WHERE publisher = ? AND asset = ? AND node = ?",
+        publisher,
+        asset,
+        node
+    )
+    .fetch_optional(&mut **write)
+    .await?;
+    match before {
+        Some(before) if before >= at => return Ok(Noted::Old),
+        None if copy.state == CopyState::Withdrawn => return Ok(Noted::Old),
+        None if !crowd_of_copies(write, copy).await?.has_room(limits) => {
+            return Ok(Noted::Full);
+        }
+        Some(_) | None => {}
+    }
+    // A copy that was given up keeps the latest end of what was promised before, so that its row
+    // outlives every notice that could bring it back.
+    sqlx::query!(
+        "INSERT INTO copies (publisher, asset, node, root, renditions, state, until, at,
+             first_seen, notice)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (publisher, asset, node) DO UPDATE SET root = ?4, renditions = ?5,
+             state = ?6, until = max(until, ?7), at = ?8, notice = ?10",
+        publisher,
+        asset,
+        node,
+        root,
+        renditions,
+        state,
+        until,
+        at,
+        first_seen,
+        copy.notice
+    )
+    .execute(&mut **write)
+    .await?;
+    Ok(Noted::Saved)
+}
 
 async fn crowd_of_copies(
     write: &mut Transaction<'static, Sqlite>,

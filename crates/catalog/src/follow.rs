@@ -100,6 +100,16 @@ spelled! {
     }
 }
 
+spelled! {
+    /// Whether copies are fetched.
+    pub enum TransferPace as "running or paused" {
+        /// As the schedule says.
+        Running = "running",
+        /// Not before the operator says so; what is here stays.
+        Paused = "paused",
+    }
+}
+
 /// What a follow wants of its publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowPolicy {
@@ -111,6 +121,8 @@ pub struct FollowPolicy {
     pub strategy: Strategy,
     /// A copy is not given up for another one before it is this old.
     pub min_lifetime: Duration,
+    /// Whether its copies are fetched.
+    pub pace: TransferPace,
 }
 
 impl Default for FollowPolicy {
@@ -121,6 +133,7 @@ impl Default for FollowPolicy {
             renditions: Vec::new(),
             strategy: Strategy::Newest,
             min_lifetime: Duration::from_secs(24 * 3600),
+            pace: TransferPace::Running,
         }
     }
 }

@@ -64,6 +64,7 @@ struct FollowRow {
     created_at: i64,
     #[expect(dead_code, reason = "orders the policies; nobody is shown it")]
     updated_at: i64,
+    pace: String,
 }
 
 impl FollowRow {
@@ -81,6 +82,7 @@ impl FollowRow {
                     "follows.min_lifetime",
                     self.min_lifetime,
                 )?),
+                pace: parse("follows.pace", &self.pace)?,
             },
             publisher: key("follows.publisher", self.publisher)?,
             offered: key("follows.offered", self.offered)?,
@@ -126,13 +128,14 @@ impl Catalog {
         let nodes = to_document("follows.nodes", &new.nodes)?;
         let (origin, strategy) = (new.origin.as_str(), policy.strategy.as_str());
         let (replicate, lifetime) = (policy.replicate.to_string(), lifetime(policy));
+        let pace = policy.pace.as_str();
         let publisher = new.publisher.map(|publisher| publisher.to_string());
         let now = millis(now);
         let next_at = publisher.is_none().then_some(now);
         let id = sqlx::query_scalar!(
             "INSERT INTO follows (target, origin, replicate, renditions, strategy, min_lifetime,
-                 publisher, next_at, created_at, updated_at, nodes)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                 publisher, next_at, created_at, updated_at, nodes, pace)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             new.target,
             origin,
             replicate,
@@ -143,7 +146,8 @@ impl Catalog {
             next_at,
             now,
             now,
-            nodes
+            nodes,
+            pace
         )
         .fetch_one(&mut *write)
         .await?;
@@ -208,15 +212,17 @@ impl Catalog {
         let renditions = to_document("follows.renditions", &policy.renditions)?;
         let (replicate, strategy) = (policy.replicate.to_string(), policy.strategy.as_str());
         let (lifetime, now) = (lifetime(policy), millis(now));
+        let pace = policy.pace.as_str();
         let mut write = self.write().await?;
         sqlx::query!(
             "UPDATE follows SET replicate = ?, renditions = ?, strategy = ?, min_lifetime = ?,
-                 updated_at = ?
+                 pace = ?, updated_at = ?
              WHERE id = ?",
             replicate,
             renditions,
             strategy,
             lifetime,
+            pace,
             now,
             id
         )

@@ -22,6 +22,7 @@ mod assets;
 mod block_lists;
 mod blocked;
 mod catalog;
+mod census;
 mod copies;
 mod copy;
 mod deliveries;
@@ -40,6 +41,7 @@ mod replicas;
 mod row;
 mod scores;
 mod search;
+mod shown;
 mod spelled;
 mod trust;
 mod unit;
@@ -52,6 +54,7 @@ pub use asset::{Asset, Failure, NewAsset, NewSource, Patch, Permanence, Source};
 pub use block_lists::{ListSource, MAX_BLOCK_LISTS, NewBlockList, StoredBlockList};
 pub use blocked::{Blocked, BlockedError, MAX_BLOCKED};
 pub use catalog::{Catalog, OpenError};
+pub use census::{Census, DeliveryStates, FollowCounts, ScoreCount};
 pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, Noted, NoticeLimits};
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
@@ -63,7 +66,7 @@ pub use feed::{
 pub use feeds::{FeedState, NeededBlocks, NoState, SnapshotLoad, Unannounced};
 pub use follow::{
     Follow, FollowOrigin, FollowPolicy, NewFollow, ParseReplicateError, Replicate, Resolved,
-    Strategy,
+    Strategy, TransferPace,
 };
 pub use followers::{FollowSaid, Follower, FollowerChange, FollowerState, MAX_FOLLOWERS};
 pub use follows::{FollowError, MAX_FOLLOWS};
@@ -75,6 +78,7 @@ pub use replica::{
     ReplicaTotals, WantedReplica,
 };
 pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
+pub use shown::{CopyAway, CopyHere, Fill, Standing};
 pub use spelled::ParseSpellingError;
 pub use trust::{Fate, Refusal, RefusedPublisher, Subject};
 pub use unit::{

@@ -2,8 +2,12 @@
 
 mod row;
 
+use std::collections::BTreeSet;
+
+use cidcast_announce::Publisher;
 use cidcast_types::{RenditionName, RootCid, Timestamp};
 
+use crate::follow::TransferPace;
 use crate::replica::{
     AssetOf, FailedAttempt, HeldPackage, Replica, ReplicaProgress, ReplicaTotals, WantedReplica,
 };
@@ -56,23 +60,30 @@ impl Catalog {
         Ok(write.commit().await?)
     }
 
-    /// Copies whose next attempt is due, most important first. One that was interrupted is due.
+    /// Copies whose next attempt is due, most important first, but those of `paused` publishers.
+    /// One that was interrupted is due.
     ///
     /// # Errors
     /// See [`CatalogError`].
     pub async fn replicas_to_fetch(
         &self,
         now: Timestamp,
+        paused: &BTreeSet<Publisher>,
         limit: u32,
     ) -> Result<Vec<Replica>, CatalogError> {
         let now = millis(now);
+        let keys = paused.iter().map(|publisher| hex(publisher.as_bytes()));
+        // All as long as each other, and nothing of a key in between.
+        let paused = keys.collect::<Vec<_>>().join(",");
         let rows = sqlx::query_as!(
             ReplicaRow,
             "SELECT * FROM replicas
              WHERE state <> 'pinned' AND (state IN ('queued', 'pinning')
                  OR (state = 'error' AND next_at <= ?))
+                 AND instr(?, hex(publisher)) = 0
              ORDER BY place, id LIMIT ?",
             now,
+            paused,
             limit
         )
         .fetch_all(&self.reader)
@@ -397,6 +408,30 @@ impl Catalog {
         rows.into_iter().map(ReplicaRow::into_replica).collect()
     }
 
+    /// Whether the operator lets transfers run.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn replication_pace(&self) -> Result<TransferPace, CatalogError> {
+        let pace = sqlx::query_scalar!("SELECT pace FROM replication")
+            .fetch_one(&self.reader)
+            .await?;
+        parse("replication.pace", &pace)
+    }
+
+    /// Saves whether the operator lets transfers run.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn set_replication_pace(&self, pace: TransferPace) -> Result<(), CatalogError> {
+        let pace = pace.as_str();
+        let mut write = self.write().await?;
+        sqlx::query!("UPDATE replication SET pace = ?", pace)
+            .execute(&mut *write)
+            .await?;
+        Ok(write.commit().await?)
+    }
+
     /// What all copies take.
     ///
     /// # Errors
@@ -471,6 +506,11 @@ impl Catalog {
         names.dedup();
         Ok(is_copy.then_some(names))
     }
+}
+
+/// As SQLite's `hex` writes it.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// How a copy is found.

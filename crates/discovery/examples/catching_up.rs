@@ -123,6 +123,7 @@ impl Node {
             swarm: swarm.handle(),
             clock: Clock::System,
             key_file: folder.join("publisher.key"),
+            figures: cidcast_discovery::figures::Figures::default(),
             metrics: Metrics::default(),
             feeds: FeedSettings {
                 mode: Mode::Open,

@@ -16,9 +16,10 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::ask::Asker;
 use crate::delivery::{Deliveries, DeliveryArgs};
 use crate::feeds::{self, FeedArgs, FeedSettings, Feeds, LedgerError, Metrics, Mode, StartError};
+use crate::figures::Figures;
 use crate::follow::{FollowArgs, FollowersRule, Follows};
 use crate::join::{JoinArgs, Joining};
-use crate::notices::{Herald, HeraldArgs, Inbox};
+use crate::notices::{Elsewhere, ElsewhereArgs, Herald, HeraldArgs, Inbox};
 use crate::replication::{Replicas, ReplicationArgs, ReplicationSettings};
 use crate::serve::{self, Desk};
 use crate::trust::{BlockLists, Trust, TrustArgs, TrustSettings};
@@ -59,6 +60,8 @@ pub struct DiscoveryArgs {
     pub replication: ReplicationSettings,
     /// What was watched on this node.
     pub watched: TakeViews,
+    /// Where to count everything but feeds.
+    pub figures: Figures,
 }
 
 /// The running discovery of a node. It has to be stopped before the swarm is.
@@ -71,6 +74,7 @@ pub struct Discovery {
     follows: Follows,
     joining: Joining,
     replicas: Replicas,
+    elsewhere: Elsewhere,
     inbox: Inbox,
     tasks: Shutdown,
 }
@@ -135,21 +139,23 @@ impl Discovery {
             promise: args.replication.promise,
         });
         // Also when nothing is said to anyone: the operator sees them.
-        views::start(
-            ViewsArgs {
-                catalog: catalog.clone(),
-                herald: herald.clone(),
-                clock: clock.clone(),
-                take: args.watched,
-            },
+        count(
+            &catalog,
+            &herald,
+            &clock,
+            (args.watched, &args.figures),
             &tasks,
         );
+        let knows = elsewhere(&catalog, &swarm, (&asker, &trust), (&inbox, &clock));
+        let elsewhere = Elsewhere::start(knows, &talking);
         let replication = ReplicationArgs {
             catalog: catalog.clone(),
             store: args.store,
             network: args.network.clone(),
             swarm: swarm.clone(),
             herald,
+            elsewhere: elsewhere.clone(),
+            figures: args.figures,
             clock: clock.clone(),
             settings: args.replication,
         };
@@ -179,6 +185,7 @@ impl Discovery {
             follows: Follows::start(follows, &talking),
             joining: Joining::start(joining, &talking),
             replicas: Replicas::start(replication, &talking),
+            elsewhere,
             inbox,
             deliveries,
             feeds,
@@ -236,6 +243,7 @@ impl Discovery {
             follows: self.follows.clone(),
             joining: self.joining.clone(),
             inbox: self.inbox.clone(),
+            elsewhere: self.elsewhere.clone(),
             clock,
         }
     }
@@ -303,6 +311,42 @@ async fn forget_unfollowed(feeds: &Feeds) -> Result<(), LedgerError> {
         catalog.clear_unfollowed(&publisher).await?;
     }
     Ok(())
+}
+
+/// How nodes are asked for copies.
+fn elsewhere(
+    catalog: &Catalog,
+    swarm: &SwarmHandle,
+    (asker, trust): (&Asker, &Trust),
+    (inbox, clock): (&Inbox, &Clock),
+) -> ElsewhereArgs {
+    ElsewhereArgs {
+        catalog: catalog.clone(),
+        swarm: swarm.clone(),
+        asker: asker.clone(),
+        trust: trust.clone(),
+        inbox: inbox.clone(),
+        clock: clock.clone(),
+    }
+}
+
+/// Counts rows, and views.
+fn count(
+    catalog: &Catalog,
+    herald: &Herald,
+    clock: &Clock,
+    (take, figures): (TakeViews, &Figures),
+    tasks: &Shutdown,
+) {
+    figures.keep(catalog.clone(), tasks);
+    let args = ViewsArgs {
+        catalog: catalog.clone(),
+        herald: herald.clone(),
+        clock: clock.clone(),
+        take,
+        count: figures.views.clone(),
+    };
+    views::start(args, tasks);
 }
 
 /// The queue of notices.

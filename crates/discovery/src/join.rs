@@ -143,12 +143,23 @@ impl Joining {
     /// Whom `asker` is told of: connected nodes that speak the protocol and are not refused, at
     /// addresses that lead somewhere from where it is. At most [`MAX_PEERS`] addresses.
     pub fn peers_for(&self, asker: &PeerId) -> Vec<String> {
+        self.addresses_for(asker, speaks)
+    }
+
+    /// As [`Self::peers_for`], of these nodes only.
+    pub(crate) fn nodes_for(&self, asker: &PeerId, nodes: &BTreeSet<NodeId>) -> Vec<String> {
+        self.addresses_for(asker, |peer| {
+            speaks(peer) && node_of(&peer.id).is_some_and(|node| nodes.contains(&node))
+        })
+    }
+
+    fn addresses_for(&self, asker: &PeerId, wanted: impl Fn(&Peer) -> bool) -> Vec<String> {
         let Some(from) = self.swarm.peer(asker).and_then(|peer| peer.scope()) else {
             return Vec::new();
         };
         let peers = self.swarm.peers().into_iter();
         let others = peers
-            .filter(|peer| peer.id != *asker && speaks(peer) && !self.trust.refuses_peer(&peer.id));
+            .filter(|peer| peer.id != *asker && wanted(peer) && !self.trust.refuses_peer(&peer.id));
         let others: Vec<_> = match node_of(asker) {
             Some(newcomer) => {
                 let others = others.filter_map(|peer| Some((node_of(&peer.id)?, peer)));

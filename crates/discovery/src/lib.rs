@@ -15,6 +15,7 @@
 //! - `simulation`: the decisions of all this in a network of a thousand nodes, in virtual time; only
 //!   with the feature of that name.
 //! - [`views`]: how often something was watched, never by whom.
+//! - [`figures`]: what of all that is counted for metrics.
 //!
 //! This crate never ingests, encodes or serves HTTP, and never reads bytes of an announcement other
 //! than through the verified types of `cidcast-announce`.
@@ -31,6 +32,7 @@ pub mod ask;
 pub mod delivery;
 mod discovery;
 pub mod feeds;
+pub mod figures;
 pub mod follow;
 pub mod join;
 pub mod notices;

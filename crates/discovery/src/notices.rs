@@ -5,9 +5,13 @@
 //! the publisher's profile names; delivering, with retries that outlive a restart, is the queue's.
 //! [`Inbox`] takes what others say about the publisher of this node: only what is signed, only about
 //! what was really announced, each word once, and never more than the limits of the rows.
+//! [`Elsewhere`] is how nodes pass on to each other what was said of copies, so that it outlives the
+//! publisher's nodes.
 
+mod elsewhere;
 mod herald;
 mod inbox;
 
+pub use elsewhere::{Elsewhere, ElsewhereArgs, Heard};
 pub use herald::{Herald, HeraldArgs, HeraldError};
 pub use inbox::{Inbox, NoticeRefused};

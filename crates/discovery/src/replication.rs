@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use cidcast_catalog::{
     Acknowledgement, AssetOf, Catalog, CatalogError, Copy, CopyQuery, Listing, Removed, Replica,
-    ReplicaTotals, ViewTotals,
+    ReplicaTotals, TransferPace, ViewTotals,
 };
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_ipfs::{Flow, Network, Throttle};
@@ -33,7 +33,8 @@ use cidcast_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::notices::Herald;
+use crate::figures::Figures;
+use crate::notices::{Elsewhere, Herald};
 use schedule::Rate;
 pub use settings::{ReplicationSettings, Start};
 use transfer::Means;
@@ -52,6 +53,10 @@ pub struct ReplicationArgs {
     pub swarm: SwarmHandle,
     /// Tells publishers of them.
     pub herald: Herald,
+    /// Knows of copies on other nodes.
+    pub elsewhere: Elsewhere,
+    /// Where to count.
+    pub figures: Figures,
     /// For lifetimes, schedules and retries.
     pub clock: Clock,
     /// What the operator decided.
@@ -118,15 +123,18 @@ impl Replicas {
             changes: Arc::new(changes),
             status,
         };
+        let heard = args.elsewhere.heard();
         let worker = Worker {
             means: Means {
                 catalog: args.catalog,
                 store: args.store,
                 network: args.network,
                 swarm: args.swarm,
+                elsewhere: args.elsewhere,
                 // The first turn says how fast.
                 throttle: Throttle::new(Flow::Paused),
                 checkpoint: args.settings.checkpoint,
+                figures: args.figures,
                 clock: args.clock,
             },
             settings: Arc::new(args.settings),
@@ -134,6 +142,7 @@ impl Replicas {
             handle: replicas.clone(),
             pace: paces,
             changes: changed,
+            heard,
             status: report,
             running: JoinSet::new(),
             transfers: BTreeMap::new(),
@@ -161,14 +170,32 @@ impl Replicas {
         *self.pace.borrow()
     }
 
-    /// Stops every transfer until [`Self::resume`]. What has arrived stays.
-    pub fn pause(&self) {
-        self.pace.send_replace(Pace::Paused);
+    /// Stops every transfer until [`Self::resume`], also after a restart. What has arrived stays.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn pause(&self) -> Result<(), CatalogError> {
+        self.catalog
+            .set_replication_pace(TransferPace::Paused)
+            .await?;
+        self.go(Pace::Paused);
+        Ok(())
     }
 
     /// Lets transfers run again, as the schedule says.
-    pub fn resume(&self) {
-        self.pace.send_replace(Pace::Scheduled);
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn resume(&self) -> Result<(), CatalogError> {
+        self.catalog
+            .set_replication_pace(TransferPace::Running)
+            .await?;
+        self.go(Pace::Scheduled);
+        Ok(())
+    }
+
+    fn go(&self, pace: Pace) {
+        self.pace.send_replace(pace);
     }
 
     /// Up to `limit` copies that are here or on their way, with an id after `after`.

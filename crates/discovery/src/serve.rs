@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::feeds::{Feeds, Pace, Rate};
 use crate::follow::{Follows, Taken};
 use crate::join::Joining;
-use crate::notices::{Inbox, NoticeRefused};
+use crate::notices::{Elsewhere, Inbox, NoticeRefused};
 use crate::trust::{BlockLists, Deed, Trust};
 use crate::wire::{Hello, MAX_TEXT, NoticeAnswer, Request, Response};
 
@@ -44,6 +44,7 @@ pub(crate) struct Desk {
     pub(crate) follows: Follows,
     pub(crate) joining: Joining,
     pub(crate) inbox: Inbox,
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) clock: Clock,
 }
 
@@ -139,6 +140,15 @@ async fn respond(
         }
         Request::Forked { after } => feeds.answer_forked(after.as_ref()).await?,
         Request::Evidence { publisher } => feeds.answer_evidence(&publisher).await?,
+        Request::Copies {
+            publisher,
+            asset,
+            after,
+        } => {
+            let (mut copies, nodes) = desk.elsewhere.answer(publisher, asset, after).await?;
+            copies.addresses = desk.joining.nodes_for(&arrived.peer, &nodes);
+            Response::Copies(copies)
+        }
         Request::Notices(notices) => {
             let mut answers = Vec::with_capacity(notices.len());
             for notice in notices {

@@ -15,6 +15,7 @@ use cidcast_announce::Day;
 use cidcast_catalog::{Catalog, CatalogError, Watched};
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_types::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, sleep};
 
 use crate::notices::{Herald, HeraldError};
@@ -55,16 +56,18 @@ pub struct ViewsArgs {
     pub clock: Clock,
     /// What was counted since the last call.
     pub take: TakeViews,
+    /// Counts all of them.
+    pub count: Counter,
 }
 
 /// Starts to keep counts of views.
 pub fn start(args: ViewsArgs, shutdown: &Shutdown) {
     let token = shutdown.token().clone();
     shutdown.spawn("views", async move {
-        let mut counter = Counter { args, told: None };
+        let mut keeper = Keeper { args, told: None };
         loop {
             let ended = token.run_until_cancelled(sleep(SAVE)).await.is_none();
-            counter.turn().await;
+            keeper.turn().await;
             if ended {
                 return;
             }
@@ -72,12 +75,12 @@ pub fn start(args: ViewsArgs, shutdown: &Shutdown) {
     });
 }
 
-struct Counter {
+struct Keeper {
     args: ViewsArgs,
     told: Option<Instant>,
 }
 
-impl Counter {
+impl Keeper {
     async fn turn(&mut self) {
         if let Err(error) = self.save().await {
             tracing::warn!(%error, "views could not be saved");
@@ -95,6 +98,9 @@ impl Counter {
         if views.is_empty() {
             return Ok(());
         }
+        self.args
+            .count
+            .inc_by(views.iter().map(|(_, count)| count).sum());
         let now = self.args.clock.now();
         self.args.catalog.add_views(&views, Day::of(now), now).await
     }

@@ -10,7 +10,8 @@
 mod shape;
 
 use bytes::Bytes;
-use cidcast_announce::{ParseKeyError, Publisher};
+use cidcast_announce::{NodeId, ParseKeyError, Publisher};
+use cidcast_types::AssetId;
 
 use shape::{RequestShape, ResponseShape};
 
@@ -70,6 +71,15 @@ pub enum Request {
         /// Against whom.
         publisher: Publisher,
     },
+    /// Who has copies of what a publisher announced? By asset and node, after this one.
+    Copies {
+        /// Whose.
+        publisher: Publisher,
+        /// Only of this asset.
+        asset: Option<AssetId>,
+        /// Where the last answer ended; none at first.
+        after: Option<(AssetId, NodeId)>,
+    },
 }
 
 /// What the other answers.
@@ -96,6 +106,21 @@ pub enum Response {
     },
     /// To [`Request::Evidence`]: two announcements that cannot both be, if they are there.
     Evidence(Option<(Bytes, Bytes)>),
+    /// To [`Request::Copies`].
+    Copies(Copies),
+}
+
+/// What nodes said of their copies, as they signed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// The newest notice of each node about each asset, by asset and node. At most
+    /// [`MAX_NOTICES`].
+    pub notices: Vec<Bytes>,
+    /// Whether there are others after them.
+    pub more: bool,
+    /// Where some of these nodes can be reached: multiaddresses with `/p2p/…`, which nobody has
+    /// signed. At most [`MAX_PEERS`].
+    pub addresses: Vec<String>,
 }
 
 /// What a node says about itself. Nobody has signed it.
@@ -217,13 +242,18 @@ impl Response {
 
 #[cfg(test)]
 mod tests {
-    use cidcast_announce::SigningKey;
+    use cidcast_announce::{NodeKey, SigningKey};
+    use cidcast_types::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
 
     fn publisher(n: u8) -> Publisher {
         SigningKey::from_seed([n; 32]).publisher()
+    }
+
+    fn asset() -> AssetId {
+        AssetId::from_parts(Timestamp::from_millis(6), 7)
     }
 
     #[test]
@@ -253,6 +283,16 @@ mod tests {
             },
             Request::Evidence {
                 publisher: publisher(5),
+            },
+            Request::Copies {
+                publisher: publisher(4),
+                asset: None,
+                after: None,
+            },
+            Request::Copies {
+                publisher: publisher(4),
+                asset: Some(asset()),
+                after: Some((asset(), NodeKey::from_seed([5; 32]).node())),
             },
         ];
         for request in all {
@@ -298,6 +338,11 @@ mod tests {
                 Bytes::from_static(b"one"),
                 Bytes::from_static(b"other"),
             ))),
+            Response::Copies(Copies {
+                notices: vec![Bytes::from_static(b"notice")],
+                more: true,
+                addresses: vec!["/ip4/192.0.2.1/tcp/1/p2p/x".to_owned()],
+            }),
         ];
         for response in all {
             let bytes = response.clone().encode().unwrap();
@@ -323,6 +368,11 @@ mod tests {
         });
         assert!(Response::decode(&long.encode().unwrap()).is_err());
         let long = Response::Peers(vec!["x".repeat(MAX_ADDRESS + 1)]);
+        assert!(Response::decode(&long.encode().unwrap()).is_err());
+        let long = Response::Copies(Copies {
+            notices: vec![Bytes::new(); MAX_NOTICES + 1],
+            ..Copies::default()
+        });
         assert!(Response::decode(&long.encode().unwrap()).is_err());
         let long = Request::Notices(vec![Bytes::new(); MAX_NOTICES + 1]);
         assert!(Request::decode(&long.encode().unwrap()).is_err());

@@ -9,8 +9,10 @@ use crate::layout;
 use crate::package::{Bandwidth, Presentation, Track, TrackKind, target_seconds};
 use crate::plan::{AudioRendition, VideoRendition};
 
+mod only;
 mod read;
 
+pub use only::only_with;
 pub use read::{DashError, Manifest, Representation, parse};
 
 /// Writes `manifest.mpd` with URLs relative to the package's root.

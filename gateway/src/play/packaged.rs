@@ -1,11 +1,11 @@
 //! Playback of a finished package.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
+use bytes::Bytes;
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::unixfs::read::{self, DirEntry, Kind, ReadAllError};
 use cidcast_media::{hls, layout};
@@ -20,8 +20,11 @@ use crate::content_path::{ContentPath, decode};
 use crate::metrics::Lookup;
 use crate::problem::Problem;
 use crate::resolve::{list_problem, read_problem};
-use crate::respond::Freshness;
 use crate::respond::file::FileAnswer;
+use crate::respond::{Content, Freshness, Representation, fingerprint};
+
+/// The media type of manifests (ISO/IEC 23009-1, annex C).
+const MANIFEST_TYPE: HeaderValue = HeaderValue::from_static("application/dash+xml");
 
 impl Gateway {
     /// Answers with a file of the package `root`: playlists with their links replaced,
@@ -54,6 +57,11 @@ impl Gateway {
             };
             return self.send_playlist(request, caller, playlist, freshness, openness);
         }
+        if is_manifest(path)
+            && let Some(answer) = self.part_manifest(request, caller, root).await?
+        {
+            return Ok(answer);
+        }
         if let Some(whole) = Whole::asked_for(path) {
             return self.whole(request, caller, root, &whole, freshness).await;
         }
@@ -68,6 +76,52 @@ impl Gateway {
             headers: HeaderMap::new(),
         };
         self.file(request, answer).await
+    }
+
+    /// The manifest of a package that is here in part, for one that has its blocks from here.
+    async fn part_manifest(
+        &self,
+        request: &Parts,
+        caller: &Caller,
+        root: &Cid,
+    ) -> Result<Option<Response>, Problem> {
+        let view = self.view(caller, root).await?;
+        if view.is_visit() {
+            return Ok(None);
+        }
+        let openness = self.admit(&view, caller, root).await?;
+        let Some(part) = self.part_of(root).await? else {
+            return Ok(None);
+        };
+        let name = [layout::MANIFEST.to_owned()];
+        let resolved = self.resolve_in(view, caller, root, &name).await?;
+        let file = resolved.node.cid;
+        let text = self.text_of(&resolved.blocks, &file).await?;
+        let cut = partial::cut_manifest(&text, &part);
+        let cut = cut.map_err(|_| Problem::Malformed { cid: file })?;
+        let text = Bytes::from(cut);
+        let representation = Representation {
+            etag: fingerprint(&text),
+            content_type: MANIFEST_TYPE,
+            // What is here may change.
+            freshness: Freshness::Brief,
+            openness,
+            content: Content::Bytes(text),
+            headers: HeaderMap::new(),
+        };
+        Ok(Some(self.answer(request, representation)))
+    }
+
+    /// A playlist or manifest as it lies in the package.
+    async fn text_of(&self, blocks: &Blocks, file: &Cid) -> Result<String, Problem> {
+        let limit = self.settings.limits.playlist_bytes;
+        let text = self.in_time(read::read_all(blocks, file, limit)).await?;
+        let text = text.map_err(|error| match error {
+            ReadAllError::TooLong { .. } => Problem::Malformed { cid: *file },
+            ReadAllError::Read(error) => read_problem(file, &error),
+        })?;
+        let text = std::str::from_utf8(&text).map(str::to_owned);
+        text.map_err(|_| Problem::Malformed { cid: *file })
     }
 
     /// From memory, or made and remembered: a root's playlists never change.
@@ -115,19 +169,11 @@ impl Gateway {
         let name = std::slice::from_ref(name);
         let resolved = self.resolve_in(blocks, caller, &folder, name).await?;
         let (file, blocks) = (resolved.node.cid, resolved.blocks);
-        let limit = self.settings.limits.playlist_bytes;
-        let text = self.in_time(read::read_all(&blocks, &file, limit)).await?;
-        let text = text.map_err(|error| match error {
-            ReadAllError::TooLong { .. } => Problem::Malformed { cid: file },
-            ReadAllError::Read(error) => read_problem(&file, &error),
-        })?;
+        let text = self.text_of(&blocks, &file).await?;
         let malformed = Problem::Malformed { cid: file };
-        let text = std::str::from_utf8(&text).map_err(|_| malformed.clone())?;
         let text = match part {
-            None => Cow::Borrowed(text),
-            Some(part) => partial::cut(text, part)
-                .map(Cow::Owned)
-                .map_err(|_| malformed.clone())?,
+            None => text,
+            Some(part) => partial::cut(&text, part).map_err(|_| malformed.clone())?,
         };
         hls::rewrite_uris(&text, |uri| immutable(uri, &files))
             .map(Playlist::new)
@@ -167,6 +213,10 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 fn is_master(path: &ContentPath) -> bool {
     matches!(path.names.as_slice(), [name] if name == layout::MASTER)
+}
+
+fn is_manifest(path: &ContentPath) -> bool {
+    matches!(path.names.as_slice(), [name] if name == layout::MANIFEST)
 }
 
 fn is_playlist(name: &str) -> bool {

@@ -1,12 +1,13 @@
 //! Packages of which only some renditions are here: copies that a small node keeps.
 //!
-//! Their master playlist lists what is here and nothing else, so that they play without the rest of
+//! Their master playlist and manifest list what is here and nothing else, so that they play without the rest of
 //! the network. Which renditions those are stands in the catalog; what it said is remembered for a
 //! few seconds, because a playlist is asked for often and the answer changes seldom.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cidcast_media::dash::{self, DashError};
 use cidcast_media::hls;
 use cidcast_types::{Cid, RenditionName, RootCid};
 
@@ -48,6 +49,11 @@ impl Gateway {
         self.parts.insert(*root, known, 1);
         Ok(part)
     }
+}
+
+/// The DASH manifest of a package of which only `renditions` are here.
+pub(super) fn cut_manifest(text: &str, renditions: &[RenditionName]) -> Result<String, DashError> {
+    dash::only_with(text, |id| renditions.iter().any(|here| here.as_str() == id))
 }
 
 /// The master playlist of a package of which only `renditions` are here.

@@ -122,6 +122,18 @@ impl Channel {
         }
         element(xml, "itunes:author", name)?;
         element(xml, "itunes:type", "episodic")?;
+        // Apple refuses a feed without these two. Nothing that is announced says more.
+        element(xml, "itunes:explicit", "false")?;
+        xml.create_element("itunes:category")
+            .with_attribute(("text", "TV & Film"))
+            .write_empty()?;
+        let newest = self.episodes.iter().find_map(|episode| {
+            let poster = episode.poster.as_ref()?;
+            Some(links.file(&episode.root, poster))
+        });
+        if let Some(image) = newest {
+            image_of(xml, &image)?;
+        }
         self.episodes
             .iter()
             .try_for_each(|episode| self.episode(xml, links, episode))
@@ -153,9 +165,7 @@ impl Channel {
             let seconds = episode.duration.as_secs().to_string();
             element(xml, "itunes:duration", &seconds)?;
             if let Some(poster) = &episode.poster {
-                xml.create_element("itunes:image")
-                    .with_attribute(("href", links.file(&episode.root, poster).as_str()))
-                    .write_empty()?;
+                image_of(xml, &links.file(&episode.root, poster))?;
             }
             stream(xml, links, episode)
         })?;
@@ -190,6 +200,13 @@ fn stream(xml: &mut Xml, links: &Links, episode: &Episode) -> io::Result<()> {
         }
         Ok(())
     })?;
+    Ok(())
+}
+
+fn image_of(xml: &mut Xml, href: &str) -> io::Result<()> {
+    xml.create_element("itunes:image")
+        .with_attribute(("href", href))
+        .write_empty()?;
     Ok(())
 }
 

@@ -76,6 +76,11 @@ pub(crate) struct AssetAnnouncement {
     pub(crate) reason: Option<String>,
     /// Nodes that hold a copy now.
     pub(crate) copies: u64,
+    /// After a retraction: nodes that have answered what they did.
+    pub(crate) answered: u64,
+    /// After a retraction: nodes that said they hold a copy and have not answered. Until when each
+    /// has promised to keep it stands with the holders.
+    pub(crate) unanswered: u64,
     /// Who holds a copy, held one when it was retracted, or acknowledged that.
     pub(crate) holders: Vec<CopyView>,
 }
@@ -205,6 +210,8 @@ impl Api {
         };
         let holders = self.holders(of).await?;
         let held = holders.iter().filter(|copy| copy.state == "held").count();
+        let answered = holders.iter().filter(|copy| copy.retraction.is_some());
+        let answered = answered.count();
         let feed = self.catalog.feed(&of.publisher).await?;
         let kept = match seq {
             Some(seq) => {
@@ -224,6 +231,11 @@ impl Api {
             at: at.map(|at| at.as_millis()),
             reason,
             copies: held as u64,
+            answered: answered as u64,
+            unanswered: match state {
+                "retracted" => holders.len().saturating_sub(answered) as u64,
+                _ => 0,
+            },
             holders,
         }))
     }

@@ -10,13 +10,14 @@ pub(crate) mod discover;
 pub(crate) mod feeds;
 pub(crate) mod follows;
 pub(crate) mod publisher;
+pub(crate) mod removed;
 pub(crate) mod replicas;
 pub(crate) mod scores;
 
 use cidcast_announce::{NodeId, Publisher};
 use cidcast_catalog::Cursor;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::assets::parsed;
 use super::problem::Problem;
@@ -69,6 +70,12 @@ impl After {
     fn limit(&self) -> u32 {
         self.limit.unwrap_or(PAGE).clamp(1, MOST)
     }
+}
+
+/// How many were set going again.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Retried {
+    pub(crate) retried: u64,
 }
 
 /// Keys in a body as text: parsed where they come in, so that the answer says what is wrong.

@@ -277,6 +277,7 @@ fn discovery(
         clock: Clock::System,
         key_file: dir.join("publisher.key"),
         metrics: cidcast_discovery::feeds::Metrics::register(registry),
+        figures: cidcast_discovery::figures::Figures::register(registry),
         feeds: FeedSettings::default(),
         network: network.clone(),
         names: names.clone(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use cidcast_runtime::Clock;
 use futures::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::{Body, Method, header};
@@ -170,6 +171,18 @@ pub(crate) fn describe(asset: &AssetView) -> String {
     lines.collect()
 }
 
+/// Until when a copy may stay that nobody takes down.
+fn promise(until: Option<u64>) -> String {
+    let now = Clock::System.now().as_millis();
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let left = until
+        .and_then(|until| until.checked_sub(now))
+        .map(|left| left as f64 / 1e3);
+    left.map_or_else(String::new, |left| {
+        format!(", promised for another {}", duration(left))
+    })
+}
+
 /// Where an asset stands with the feed, and who holds copies.
 fn announced(announcement: &AssetAnnouncement) -> Vec<(&'static str, String)> {
     let state = match announcement.seq {
@@ -180,6 +193,9 @@ fn announced(announcement: &AssetAnnouncement) -> Vec<(&'static str, String)> {
     for copy in &announcement.holders {
         let [peer, renditions, retraction] = columns(copy);
         let answer = match retraction.as_str() {
+            "-" if announcement.state == "retracted" && copy.state == "held" => {
+                format!(", no answer yet{}", promise(copy.until))
+            }
             "-" => String::new(),
             answer => format!(", {answer}"),
         };

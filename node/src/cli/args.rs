@@ -331,6 +331,9 @@ pub(crate) enum PeerCommand {
         #[arg(value_name = "PEER")]
         peer: String,
     },
+    /// What this node has to tell others and has not delivered
+    #[command(subcommand)]
+    Notices(NoticeCommand),
     /// Measure how long a peer takes to answer
     Ping {
         /// A connected peer's id, or a multiaddress to connect to first
@@ -340,6 +343,22 @@ pub(crate) enum PeerCommand {
         #[arg(long, short, value_name = "N", default_value_t = 4,
             value_parser = clap::value_parser!(u8).range(1..=100))]
         count: u8,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NoticeCommand {
+    /// List notices that wait or were given up
+    Ls,
+    /// Try a notice again now; without a number: all of them
+    Retry {
+        /// Its number
+        id: Option<i64>,
+    },
+    /// Drop a notice: it is not sent any more
+    Drop {
+        /// Its number
+        id: i64,
     },
 }
 

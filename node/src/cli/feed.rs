@@ -1,7 +1,8 @@
 //! `cidcast feed`.
 
 mod blocklist;
-mod follow;
+pub(super) mod follow;
+mod upkeep;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,25 @@ pub(crate) async fn run(context: &Context, command: FeedCommand) -> Result<ExitC
             client.send(client.request(Method::DELETE, &path)).await?;
             let view = json!({ "publisher": publisher, "asset": asset, "removed": true });
             context.output.result(&view, || format!("removed {asset}"));
+        }
+        FeedCommand::Removed => upkeep::removed(context, &client).await?,
+        FeedCommand::Allow { publisher, asset } => {
+            upkeep::allow(context, &client, &publisher, &asset.to_string()).await?;
+        }
+        FeedCommand::Score { publisher } => upkeep::score(context, &client, &publisher).await?,
+        FeedCommand::ResetScore { publisher } => {
+            upkeep::reset_score(context, &client, &publisher).await?;
+        }
+        FeedCommand::Followers => upkeep::followers(context, &client).await?,
+        FeedCommand::ForgetFollower { peer } => {
+            upkeep::forget_follower(context, &client, &peer).await?;
+        }
+        FeedCommand::Confirm { yes: true } => upkeep::confirm(context, &client).await?,
+        FeedCommand::Confirm { yes: false } => {
+            return Err(Failure::usage(
+                "if anything more was signed with the key, the feed forks for good: repeat with \
+                 --yes if its other hosts are gone",
+            ));
         }
         FeedCommand::Profile(options) => profile(context, &client, options).await?,
         FeedCommand::Blocklist(command) => blocklist::run(context, &client, command).await?,

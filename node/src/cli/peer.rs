@@ -1,5 +1,7 @@
 //! `cidcast peer`.
 
+mod notices;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -49,6 +51,7 @@ pub(crate) async fn run(context: &Context, command: PeerCommand) -> Result<ExitC
             let text = || format!("{peer} begins anew at {}", score.value);
             context.output.result(&score, text);
         }
+        PeerCommand::Notices(command) => notices::run(context, &client, command).await?,
         PeerCommand::Ping { peer, count } => ping(context, &client, peer, count).await?,
     }
     Ok(ExitCode::SUCCESS)

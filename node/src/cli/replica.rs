@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use cidcast_catalog::TransferPace;
 use reqwest::Method;
 use serde_json::json;
 
@@ -9,18 +10,36 @@ use super::Context;
 use super::args::ReplicaCommand;
 use super::client::Client;
 use super::failure::Failure;
+use super::feed::follow::pause;
 use super::output::{size, table};
-use crate::api::{CopyView, OutgoingView, ReplicaList, ReplicaView, ReplicationView};
+use crate::api::{CopyView, OutgoingView, ReplicaList, ReplicaView, ReplicationView, Retried};
 
 pub(crate) async fn run(context: &Context, command: ReplicaCommand) -> Result<ExitCode, Failure> {
     let client = context.client()?;
     match command {
         ReplicaCommand::Ls => list(context, &client).await?,
-        ReplicaCommand::Pause => {
+        ReplicaCommand::Pause { of: Some(target) } => {
+            pause(context, &client, &target, TransferPace::Paused).await?;
+        }
+        ReplicaCommand::Pause { of: None } => {
             state(context, &client.post("/api/v1/replication/pause").await?);
         }
-        ReplicaCommand::Resume => {
+        ReplicaCommand::Resume { of: Some(target) } => {
+            pause(context, &client, &target, TransferPace::Running).await?;
+        }
+        ReplicaCommand::Resume { of: None } => {
             state(context, &client.post("/api/v1/replication/resume").await?);
+        }
+        ReplicaCommand::Retry { publisher, asset } => {
+            let path = match (publisher, asset) {
+                (Some(publisher), Some(asset)) => {
+                    format!("/api/v1/replicas/{publisher}/{asset}/retry")
+                }
+                _ => "/api/v1/replication/retry".to_owned(),
+            };
+            let done: Retried = client.post(&path).await?;
+            let text = || format!("{} are tried again now", done.retried);
+            context.output.result(&done, text);
         }
         ReplicaCommand::Rm { publisher, asset } => {
             let path = format!("/api/v1/replicas/{publisher}/{asset}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cidcast_announce::{NodeKey, Replication, ViewSharing};
 use cidcast_catalog::{Catalog, Fate, FeedLimits, FollowPolicy, Watched};
 use cidcast_discovery::feeds::{self, FeedSettings, Feeds};
+use cidcast_discovery::figures::Figures;
 use cidcast_discovery::follow::FollowersRule;
 use cidcast_discovery::replication::schedule::{Rate, Schedule, Window};
 use cidcast_discovery::replication::{ReplicationSettings, Start};
@@ -55,6 +56,7 @@ pub(super) async fn start(
         clock: Clock::System,
         key_file: data_dir.publisher_key_file(),
         metrics: feeds::Metrics::register(registry),
+        figures: Figures::register(registry),
         feeds: feed_settings(&config.discovery),
         network: parts.reachable.network.clone(),
         names: parts.reachable.names.clone(),

@@ -70,6 +70,9 @@ export interface AssetAnnouncement {
   /** After a retraction: what was told to everyone. */
   reason: string | null;
   copies: number;
+  /** After a retraction: nodes that have answered, and holders that have not. */
+  answered: number;
+  unanswered: number;
   holders: { peer: string; renditions: string[] | null; state: string; until: number | null; retraction: string | null }[];
 }
 

@@ -163,6 +163,8 @@ export interface Policy {
 
 export interface Follow extends Policy {
   id: number;
+  /** Nothing is fetched for now; what is here stays. */
+  paused: boolean;
   /** What was asked for: a key, an address, a name or a URL. */
   target: string;
   publisher: string | null;
@@ -247,6 +249,14 @@ export interface Replica {
   error: string | null;
 }
 
+/** What the operator removed here. */
+export interface Removed {
+  publisher: string;
+  asset: string;
+  reason: string;
+  at: number;
+}
+
 export interface Outgoing extends Holder {
   asset: string;
   title: string | null;
@@ -292,7 +302,7 @@ export const removeHere = (publisher: string, id: string) => call<void>('DELETE'
 
 export const listFollows = (signal?: AbortSignal) => call<{ items: Follow[] }>('GET', `${API}/follows`, { signal });
 export const follow = (body: { target: string } & Partial<Policy>) => call<Follow>('POST', `${API}/follows`, { body });
-export const changeFollow = (id: number, body: Partial<Policy>) =>
+export const changeFollow = (id: number, body: Partial<Policy> & { paused?: boolean }) =>
   call<Follow>('PATCH', `${API}/follows/${id}`, { body });
 export const unfollow = (id: number) => call<void>('DELETE', `${API}/follows/${id}`);
 export const acceptOffered = (id: number) => call<Follow>('POST', `${API}/follows/${id}/accept`);
@@ -316,9 +326,18 @@ export const resetScore = (id: string) => call<void>('POST', `${API}/peers/${par
 export const listDeliveries = (signal?: AbortSignal) =>
   call<{ items: Delivery[] }>('GET', `${API}/deliveries`, { signal });
 
+export const retryDelivery = (id: number) => call<void>('POST', `${API}/deliveries/${id}/retry`);
+export const dropDelivery = (id: number) => call<void>('DELETE', `${API}/deliveries/${id}`);
+
+export const listRemoved = (signal?: AbortSignal) => call<{ items: Removed[] }>('GET', `${API}/removed`, { signal });
+export const allowRemoved = (publisher: string, id: string) =>
+  call<void>('DELETE', `${API}/removed/${part(publisher)}/${part(id)}`);
+
 export const listReplicas = (signal?: AbortSignal) => call<Replicas>('GET', `${API}/replicas`, { signal });
 export const dropReplica = (publisher: string, id: string) =>
   call<void>('DELETE', `${API}/replicas/${part(publisher)}/${part(id)}`);
+export const retryReplica = (publisher: string, id: string) =>
+  call<void>('POST', `${API}/replicas/${part(publisher)}/${part(id)}/retry`);
 export const replication = (signal?: AbortSignal) => call<Replication>('GET', `${API}/replication`, { signal });
 export const pauseReplication = () => call<Replication>('POST', `${API}/replication/pause`);
 export const resumeReplication = () => call<Replication>('POST', `${API}/replication/resume`);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cidcast_catalog::{
     AnnouncedQuery, Catalog, CatalogError, ListQuery, OpenError, Replicate, SnapshotState, Subject,
-    UnitName,
+    TransferPace, UnitName,
 };
 use cidcast_types::{AssetState, Cid, RenditionName};
 use sqlx::migrate::Migrator;
@@ -130,6 +130,11 @@ async fn check_rows(version: i64, catalog: &Catalog) {
         let asset = "00000000060000000000000006".parse().unwrap();
         let reason = catalog.retract_reason(&asset).await.unwrap();
         assert_eq!(reason.as_deref(), Some("rights"));
+    }
+    if version >= 8 {
+        let pace = catalog.follows().await.unwrap()[0].policy.pace;
+        assert_eq!(pace, TransferPace::Paused);
+        assert_eq!(catalog.replication_pace().await.unwrap(), pace);
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cidcast_catalog::{
     Catalog, FollowError, FollowOrigin, FollowPolicy, FollowSaid, FollowerChange, FollowerState,
-    Interest, NewFollow, Replicate, Resolved, Strategy, Subject,
+    Interest, NewFollow, Replicate, Resolved, Strategy, Subject, TransferPace,
 };
 
 use crate::given::{at, catalog, node, publisher};
@@ -18,6 +18,7 @@ fn new(target: &str) -> NewFollow {
             renditions: vec!["480p".parse().unwrap(), "audio".parse().unwrap()],
             strategy: Strategy::Rare,
             min_lifetime: Duration::from_millis(1234),
+            pace: TransferPace::Paused,
         },
         publisher: None,
         nodes: Vec::new(),

@@ -17,6 +17,7 @@ mod jobs;
 mod lists;
 mod notices;
 mod replicas;
+mod shown;
 mod snapshots;
 mod trust;
 mod units;

@@ -59,7 +59,7 @@ async fn the_newest_word_of_a_node_about_its_copy_counts() {
     );
     assert_eq!(catalog.note_copy(&said, LIMITS).await.unwrap(), Noted::Old);
     let counts = catalog
-        .copy_counts(&key(1).publisher(), at(500))
+        .copy_counts(&key(1).publisher(), None, at(500))
         .await
         .unwrap();
     assert_eq!(counts.get(&asset_id(1)), Some(&1));
@@ -71,7 +71,7 @@ async fn the_newest_word_of_a_node_about_its_copy_counts() {
     // Somebody sends the first one again.
     assert_eq!(catalog.note_copy(&said, LIMITS).await.unwrap(), Noted::Old);
     let counts = catalog
-        .copy_counts(&key(1).publisher(), at(500))
+        .copy_counts(&key(1).publisher(), None, at(500))
         .await
         .unwrap();
     assert!(counts.is_empty());
@@ -88,7 +88,7 @@ async fn a_copy_counts_only_until_its_time_is_over() {
     let publisher = key(1).publisher();
     assert_eq!(
         catalog
-            .copy_counts(&publisher, at(999))
+            .copy_counts(&publisher, None, at(999))
             .await
             .unwrap()
             .len(),
@@ -96,7 +96,7 @@ async fn a_copy_counts_only_until_its_time_is_over() {
     );
     assert_eq!(
         catalog
-            .copy_counts(&publisher, at(1_000))
+            .copy_counts(&publisher, None, at(1_000))
             .await
             .unwrap()
             .len(),

@@ -1,8 +1,10 @@
 //! Copies of other publishers' assets: wanted, fetched, held, given up, removed.
 
+use std::collections::BTreeSet;
+
 use cidcast_catalog::{
     AssetOf, Catalog, FailedAttempt, HeldPackage, KeepReason, Removed, Renditions, Replica,
-    ReplicaProgress, WantedReplica,
+    ReplicaProgress, TransferPace, WantedReplica,
 };
 use cidcast_types::PinState;
 
@@ -50,7 +52,10 @@ async fn a_copy_is_fetched_once_in_the_order_of_its_place_and_then_held() {
     for n in [2, 1] {
         catalog.want_replicas(&[wanted(n)], at(1)).await.unwrap();
     }
-    let due = catalog.replicas_to_fetch(at(1), 10).await.unwrap();
+    let due = catalog
+        .replicas_to_fetch(at(1), &BTreeSet::new(), 10)
+        .await
+        .unwrap();
     assert_eq!(due[0].wanted, wanted(1));
     assert_eq!((due.len(), due[0].state), (2, PinState::Queued));
     let progress = ReplicaProgress {
@@ -69,7 +74,10 @@ async fn a_copy_is_fetched_once_in_the_order_of_its_place_and_then_held() {
     assert_eq!((done.state, done.held), (PinState::Pinned, Some(held(1))));
     // Wanted again as it is: nothing to do.
     catalog.want_replicas(&[wanted(1)], at(9)).await.unwrap();
-    let due = catalog.replicas_to_fetch(at(9), 10).await.unwrap();
+    let due = catalog
+        .replicas_to_fetch(at(9), &BTreeSet::new(), 10)
+        .await
+        .unwrap();
     assert_eq!(due.iter().map(|r| r.wanted.of).collect::<Vec<_>>(), [of(2)]);
     let totals = catalog.replica_totals().await.unwrap();
     assert_eq!((totals.pinned, totals.waiting), (1, 1));
@@ -111,12 +119,32 @@ async fn a_failed_attempt_waits_and_can_be_hurried() {
         next_at: Some(at(50)),
     };
     catalog.replica_failed(&of(1), &failed).await.unwrap();
-    assert_eq!(catalog.replicas_to_fetch(at(49), 9).await.unwrap(), []);
+    assert_eq!(
+        catalog
+            .replicas_to_fetch(at(49), &BTreeSet::new(), 9)
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(catalog.next_replica_at().await.unwrap(), Some(at(50)));
-    assert_eq!(catalog.replicas_to_fetch(at(50), 9).await.unwrap().len(), 1);
+    assert_eq!(
+        catalog
+            .replicas_to_fetch(at(50), &BTreeSet::new(), 9)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(row(&catalog, 1).await.failures, 1);
     assert_eq!(catalog.retry_replicas(Some(&of(1))).await.unwrap(), 1);
-    assert_eq!(catalog.replicas_to_fetch(at(2), 9).await.unwrap().len(), 1);
+    assert_eq!(
+        catalog
+            .replicas_to_fetch(at(2), &BTreeSet::new(), 9)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     // For good: until something else is wanted of it.
     let for_good = FailedAttempt {
         next_at: None,
@@ -124,13 +152,26 @@ async fn a_failed_attempt_waits_and_can_be_hurried() {
     };
     catalog.replica_failed(&of(1), &for_good).await.unwrap();
     catalog.want_replicas(&[wanted(1)], at(60)).await.unwrap();
-    assert_eq!(catalog.replicas_to_fetch(at(99), 9).await.unwrap(), []);
+    assert_eq!(
+        catalog
+            .replicas_to_fetch(at(99), &BTreeSet::new(), 9)
+            .await
+            .unwrap(),
+        []
+    );
     let other = WantedReplica {
         root: package(2),
         ..wanted(1)
     };
     catalog.want_replicas(&[other], at(60)).await.unwrap();
-    assert_eq!(catalog.replicas_to_fetch(at(99), 9).await.unwrap().len(), 1);
+    assert_eq!(
+        catalog
+            .replicas_to_fetch(at(99), &BTreeSet::new(), 9)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -197,4 +238,21 @@ async fn copies_page_by_id() {
     let first = catalog.replicas(0, 2).await.unwrap();
     let rest = catalog.replicas(first[1].id, 9).await.unwrap();
     assert_eq!((first.len(), rest.len()), (2, 3));
+}
+
+#[tokio::test]
+async fn what_is_paused_is_not_due_and_a_pause_is_remembered() {
+    let catalog = catalog().await;
+    catalog.want_replicas(&[wanted(1)], at(1)).await.unwrap();
+    let paused = BTreeSet::from([key(1).publisher(), key(2).publisher()]);
+    let due = catalog.replicas_to_fetch(at(1), &paused, 9).await.unwrap();
+    assert_eq!(due, []);
+    let others = BTreeSet::from([key(2).publisher()]);
+    let due = catalog.replicas_to_fetch(at(1), &others, 9).await.unwrap();
+    assert_eq!(due.len(), 1);
+    let pace = catalog.replication_pace().await.unwrap();
+    assert_eq!(pace, TransferPace::Running);
+    let paused = TransferPace::Paused;
+    catalog.set_replication_pace(paused).await.unwrap();
+    assert_eq!(catalog.replication_pace().await.unwrap(), paused);
 }

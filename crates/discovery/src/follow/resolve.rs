@@ -7,7 +7,7 @@ use cidcast_announce::{Announcement, NodeId, Op, Publisher, VerifyError};
 use cidcast_catalog::Resolved;
 use cidcast_ipfs::names::{Names, ResolveNameError};
 use cidcast_ipfs::swarm::check_bootstrap;
-use cidcast_ipfs::{BlockError, Blocks, HttpError, Network};
+use cidcast_ipfs::{BlockError, Blocks, HttpError, Network, Trust};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -17,6 +17,8 @@ use crate::wire::{Request, Response};
 
 /// Names that lead to names: more than this is a circle.
 const MAX_HOPS: usize = 16;
+/// Addresses above a page that are asked: pages are not deeper below their app.
+const MAX_ABOVE: usize = 4;
 /// Bytes of what a web app says about its publisher: a name and some addresses.
 const MAX_ANSWER: usize = 64 << 10;
 /// How long a web app may take.
@@ -137,7 +139,14 @@ impl Resolver {
     /// A publisher's own IPNS name leads to its newest announcement.
     async fn of_announcement(&self, cid: &str, path: &str) -> Result<Resolved, ResolveError> {
         let cid: Cid = cid.parse().map_err(|_| elsewhere(path))?;
-        let got = timeout(BLOCK_DEADLINE, self.blocks.get(&cid)).await;
+        let visit = self.blocks.visit(&cid, Trust::Trusted);
+        let get = async {
+            match &visit {
+                Some(visit) => visit.get(&cid).await,
+                None => self.blocks.get(&cid).await,
+            }
+        };
+        let got = timeout(BLOCK_DEADLINE, get).await;
         let bytes = got.map_err(|_| ResolveError::Slow)??;
         let announcement = Announcement::verify(&bytes)?;
         let profile = announcement.ops().iter().rev().find_map(|op| match op {
@@ -151,7 +160,23 @@ impl Resolver {
         })
     }
 
-    async fn of_url(&self, base: &str) -> Result<Resolved, ResolveError> {
+    /// Any page of a web app leads to it: where it begins is found by leaving out the end of the
+    /// path bit by bit.
+    async fn of_url(&self, page: &str) -> Result<Resolved, ResolveError> {
+        let mut outcome = self.of_base(page).await;
+        for base in above(page).take(MAX_ABOVE) {
+            match outcome {
+                // Whoever does not answer at one path does not at another.
+                Err(ResolveError::NotACidcast { .. })
+                | Err(ResolveError::Http(HttpError::Status { .. })) => {}
+                other => return other,
+            }
+            outcome = self.of_base(base).await;
+        }
+        outcome
+    }
+
+    async fn of_base(&self, base: &str) -> Result<Resolved, ResolveError> {
         let url = format!("{base}/api/v1/publisher");
         let asked = self.network.get_json(&url, MAX_ANSWER, HTTP_DEADLINE);
         let body = asked.await?;
@@ -160,6 +185,16 @@ impl Resolver {
             Err(source) => Err(ResolveError::NotACidcast { url, source }),
         }
     }
+}
+
+/// The URL without the last part of its path, and so on until none is left.
+fn above(url: &str) -> impl Iterator<Item = &str> {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    std::iter::successors(Some(url), move |url| {
+        let (above, _) = url.rsplit_once('/')?;
+        (above.len() > host).then_some(above)
+    })
+    .skip(1)
 }
 
 fn elsewhere(path: &str) -> ResolveError {
@@ -210,6 +245,19 @@ mod tests {
         assert_eq!(kept.nodes, std::slice::from_ref(&good));
         let many = known(publisher, &"x".repeat(1000), vec![good; 100]);
         assert_eq!((many.name.len(), many.nodes.len()), (MAX_NAME, MAX_NODES));
+    }
+
+    #[test]
+    fn a_page_leads_to_the_addresses_above_it() {
+        let page = "https://media.example.org/app/watch/1";
+        let all: Vec<&str> = above(page).collect();
+        let expected = [
+            "https://media.example.org/app/watch",
+            "https://media.example.org/app",
+            "https://media.example.org",
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(above("https://media.example.org").count(), 0);
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Target {
     }
 
     fn url(text: &str) -> Result<Self, ParseTargetError> {
+        // A page about a publisher, on whatever app, is about that one.
+        let mut names = text.split('/').skip(3);
+        if let Some(publisher) = names.find_map(|name| name.parse::<Publisher>().ok()) {
+            return Ok(Self::Key(publisher));
+        }
         let base = text.trim_end_matches('/');
         match check_service(base) {
             Ok(()) => Ok(Self::Url(base.to_owned())),
@@ -182,6 +187,13 @@ mod tests {
             let base = "https://media.example.org".to_owned();
             assert_eq!(target(url), Target::Url(base));
         }
+    }
+
+    #[test]
+    fn the_page_of_a_publisher_means_that_publisher() {
+        let key: Publisher = PEER.parse().unwrap();
+        let page = format!("https://media.example.org/publisher/{key}");
+        assert_eq!(target(&page), Target::Key(key));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use cidcast_announce::{
     Day, Holds, NodeId, NodeKey, Notice, Outcome, Publisher, Says, SignError, ViewSharing,
 };
-use cidcast_catalog::{AssetOf, Catalog, CatalogError, HeldPackage, Renditions, Replica};
+use cidcast_catalog::{
+    AssetOf, Catalog, CatalogError, Copy, CopyState, HeldPackage, NoticeLimits, Renditions, Replica,
+};
 use cidcast_types::Timestamp;
 
 use crate::delivery::{Deliveries, DeliveryError};
@@ -16,6 +18,12 @@ use crate::takedown::Obey;
 
 /// Copies, or days of views, that are told of in one go.
 const BATCH: u32 = 200;
+/// This node's own word always has room: it has no more copies than its budget.
+const OWN: NoticeLimits = NoticeLimits {
+    per_asset: u32::MAX,
+    per_node: u32::MAX,
+    total: u32::MAX,
+};
 
 /// What the herald is made from.
 #[derive(Debug)]
@@ -107,7 +115,19 @@ impl Herald {
                 asset,
                 root,
             };
-            self.say(says, &format!("replica/{of}"), now).await?;
+            let notice = self.say(says, &format!("replica/{of}"), now).await?;
+            let copy = Copy {
+                of,
+                node: notice.node(),
+                root,
+                renditions: Renditions::All,
+                state: CopyState::Withdrawn,
+                until: now,
+                at: now,
+                first_seen: now,
+                notice: notice.bytes().to_vec(),
+            };
+            self.show(&copy).await?;
         }
         Ok(())
     }
@@ -179,11 +199,29 @@ impl Herald {
             },
             until,
         };
-        self.say(says, &format!("replica/{of}"), now).await
+        let notice = self.say(says, &format!("replica/{of}"), now).await?;
+        let copy = Copy {
+            of: *of,
+            node: notice.node(),
+            root: held.root,
+            renditions: held.renditions.clone(),
+            state: CopyState::Held,
+            until,
+            at: now,
+            first_seen: held.at,
+            notice: notice.bytes().to_vec(),
+        };
+        self.show(&copy).await
+    }
+
+    /// Keeps what this node said of its own copy among what others said: whoever asks for copies of
+    /// a publisher gets it too, also when no node of the publisher is left.
+    async fn show(&self, copy: &Copy) -> Result<(), HeraldError> {
+        Ok(self.inner.catalog.note_copy(copy, OWN).await.map(drop)?)
     }
 
     /// Signs, and queues for every node of the publisher but this one.
-    async fn say(&self, says: Says, about: &str, now: Timestamp) -> Result<(), HeraldError> {
+    async fn say(&self, says: Says, about: &str, now: Timestamp) -> Result<Notice, HeraldError> {
         let publisher = says.publisher();
         let notice = Notice::sign(&self.inner.key, now, says)?;
         for (node, addresses) in self.nodes_of(&publisher).await? {
@@ -195,7 +233,7 @@ impl Herald {
                 Err(error) => tracing::warn!(%node, about, %error, "a notice is not sent"),
             }
         }
-        Ok(())
+        Ok(notice)
     }
 
     /// The nodes that the publisher's profile names, with their addresses.

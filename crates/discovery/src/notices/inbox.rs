@@ -93,6 +93,35 @@ impl Inbox {
         }
     }
 
+    /// Takes what nodes said of their copies of anything of a publisher that is known here, and
+    /// somebody passed on: what cannot be taken is left out. Answers what was new.
+    pub(super) async fn hear(
+        &self,
+        notices: &[Notice],
+        now: Timestamp,
+    ) -> Result<usize, CatalogError> {
+        let mut copies = Vec::with_capacity(notices.len());
+        for notice in notices {
+            if notice.at() > now.after(MAX_AHEAD) {
+                continue;
+            }
+            match self.copy(notice, now).await {
+                Ok(copy) => copies.push(copy),
+                Err(NoticeRefused::Catalog(error)) => return Err(error),
+                Err(error) => tracing::debug!(%error, "a notice about a copy is not taken"),
+            }
+        }
+        if copies.is_empty() {
+            return Ok(0);
+        }
+        // What is said to this node's own publisher must not want for room.
+        let limits = NoticeLimits {
+            total: self.limits.total / 2,
+            ..self.limits
+        };
+        self.catalog.note_copies(&copies, limits).await
+    }
+
     async fn copy(&self, notice: &Notice, now: Timestamp) -> Result<Copy, NoticeRefused> {
         let (publisher, asset, root, holds, state, until) = match notice.says() {
             Says::Replica {

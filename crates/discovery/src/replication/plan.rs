@@ -8,7 +8,9 @@
 //!
 //! In 2 and 3 each follow names what it wants by its own strategy, and the follow that was given
 //! the fewest bytes so far has the next turn, so that strategies compete for one budget and no
-//! follow takes it all. What does not fit is passed over for something smaller.
+//! follow takes it all. What does not fit is passed over for something smaller. What stays in any
+//! case takes room from the beginning, and a turn like the rest: that something has arrived, and
+//! may not go for a while, makes no difference to whose turn it is.
 //!
 //! The same input gives the same plan, in whatever order it comes, and carrying a plan out changes
 //! nothing in the next one.
@@ -188,7 +190,12 @@ struct Share<'a> {
     /// What the rule would have, if there is room.
     eligible: BTreeSet<AssetId>,
     kept: BTreeSet<AssetId>,
+    /// Bytes of what is kept.
     bytes: u64,
+    /// What of it was dealt in a turn.
+    dealt: BTreeSet<AssetId>,
+    /// Bytes of what was dealt, in the form that is wanted.
+    dealt_bytes: u64,
 }
 
 /// Which candidates a round is for.
@@ -208,6 +215,8 @@ impl<'a> Share<'a> {
             eligible: BTreeSet::new(),
             kept: BTreeSet::new(),
             bytes: 0,
+            dealt: BTreeSet::new(),
+            dealt_bytes: 0,
         }
     }
 
@@ -247,7 +256,13 @@ impl<'a> Share<'a> {
             Round::Wishes => candidate.copies < candidate.min_copies,
             Round::Rest => true,
         };
-        is_in_round && self.eligible.contains(asset) && !self.kept.contains(asset)
+        is_in_round && self.eligible.contains(asset) && !self.dealt.contains(asset)
+    }
+
+    fn deal(&mut self, candidate: &Candidate) {
+        if self.dealt.insert(candidate.of.asset) {
+            self.dealt_bytes = self.dealt_bytes.saturating_add(candidate.bytes);
+        }
     }
 }
 
@@ -298,7 +313,7 @@ impl Planner {
         let mut turns: BinaryHeap<Reverse<(u64, usize)>> = shares
             .iter()
             .enumerate()
-            .map(|(n, share)| Reverse((share.bytes, n)))
+            .map(|(n, share)| Reverse((share.dealt_bytes, n)))
             .collect();
         while let Some(Reverse((_, n))) = turns.pop() {
             let (Some(share), Some(next)) = (shares.get_mut(n), next.get_mut(n)) else {
@@ -311,12 +326,15 @@ impl Planner {
             if share.is_open(candidate, round) {
                 self.offer(share, candidate, round);
             }
-            turns.push(Reverse((share.bytes, n)));
+            turns.push(Reverse((share.dealt_bytes, n)));
         }
     }
 
-    /// Keeps a candidate if there is room.
+    /// Keeps a candidate if there is room, or if it stays in any case.
     fn offer(&mut self, share: &mut Share<'_>, candidate: &Candidate, round: Round) {
+        if share.kept.contains(&candidate.of.asset) {
+            return share.deal(candidate);
+        }
         let (action, bytes) = match candidate.here {
             None => (Action::Take, candidate.bytes),
             Some(here) => match here.version {
@@ -331,6 +349,7 @@ impl Planner {
                 Round::Rest => by_strategy(share.rule.strategy),
             };
             self.keep(share, candidate, (reason, action, bytes));
+            share.deal(candidate);
         }
     }
 

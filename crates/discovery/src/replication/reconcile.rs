@@ -2,22 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cidcast_announce::Publisher;
 use cidcast_catalog::{AssetOf, Catalog, CatalogError, Replica, WantedReplica};
-use cidcast_types::{PinState, Timestamp};
+use cidcast_types::PinState;
 
 use super::plan::{Action, Kept, Plan, plan};
-use super::survey::{Choices, Survey, survey};
+use super::survey::{Survey, View, survey};
 
 /// Rows that are read at once.
 const PAGE: u32 = 500;
 
 /// What a plan changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reconciled {
     /// Copies that are wanted in a form in which they were not.
     pub(super) wanted: usize,
     /// Copies that are given up.
     pub(super) given_up: usize,
+    /// Publishers of whom nothing is decided, because nobody was asked for copies yet.
+    pub(super) undecided: usize,
+    /// Publishers of whom nothing is fetched for now.
+    pub(super) paused: BTreeSet<Publisher>,
     /// Bytes of the plan.
     pub(super) bytes: u64,
 }
@@ -25,11 +30,11 @@ pub(super) struct Reconciled {
 /// Plans, and writes what the plan changes.
 pub(super) async fn reconcile(
     catalog: &Catalog,
-    choices: Choices,
+    view: &View,
     budget: u64,
-    now: Timestamp,
 ) -> Result<Reconciled, CatalogError> {
-    let survey = survey(catalog, choices, now).await?;
+    let now = view.now;
+    let survey = survey(catalog, view).await?;
     let budget = budget.saturating_sub(survey.settled_bytes);
     let plan = plan(&survey.rules, &survey.candidates, budget, now);
     let rows = rows(catalog).await?;
@@ -43,7 +48,9 @@ pub(super) async fn reconcile(
     Ok(Reconciled {
         wanted: change.wanted.len(),
         given_up: change.given_up.len(),
+        undecided: survey.undecided,
         bytes: plan.bytes.saturating_add(survey.settled_bytes),
+        paused: survey.paused,
     })
 }
 

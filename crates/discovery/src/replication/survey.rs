@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cidcast_announce::Publisher;
+use cidcast_announce::{NodeId, Publisher};
 use cidcast_catalog::{
     AnnouncedAsset, AnnouncedQuery, AssetOf, Catalog, CatalogError, Fate, FollowPolicy, Listing,
-    Renditions, Replica, Replicate,
+    Renditions, Replica, Replicate, TransferPace,
 };
 use cidcast_types::{AssetId, PinState, RootCid, Timestamp};
 
@@ -28,8 +28,12 @@ pub(super) struct Survey {
     /// Copies that go whatever the plan says.
     pub(super) forbidden: Vec<AssetOf>,
     /// Bytes of copies that stay whatever the plan says: those of something that was retracted
-    /// and whose operator does not delete.
+    /// and whose operator does not delete, and those of which nothing is decided yet.
     pub(super) settled_bytes: u64,
+    /// Publishers of whom nothing is decided yet.
+    pub(super) undecided: usize,
+    /// Publishers of whom nothing is fetched for now.
+    pub(super) paused: BTreeSet<Publisher>,
 }
 
 /// What would be fetched.
@@ -49,23 +53,40 @@ pub(super) struct Choices {
     pub(super) obey: Obey,
 }
 
-/// Looks at everything.
-pub(super) async fn survey(
-    catalog: &Catalog,
-    choices: Choices,
-    now: Timestamp,
-) -> Result<Survey, CatalogError> {
+/// From where it is looked.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) choices: Choices,
+    /// This node: its own copies are not elsewhere.
+    pub(super) node: Option<NodeId>,
+    /// Publishers of whose copies others were asked.
+    pub(super) asked: BTreeSet<Publisher>,
+    pub(super) now: Timestamp,
+}
+
+/// Looks at everything. Of publishers of whose copies nobody was asked yet nothing is decided:
+/// what is here once stays for its minimum lifetime, so it had better be what is rare.
+pub(super) async fn survey(catalog: &Catalog, view: &View) -> Result<Survey, CatalogError> {
     let mut survey = Survey::default();
     let mut replicas = replicas(catalog).await?;
-    let policies = policies(catalog, choices.fate).await?;
+    let policies = policies(catalog, view.choices.fate).await?;
     for (publisher, policy) in &policies {
-        survey.rules.push(rule(*publisher, policy));
         let here = replicas.remove(publisher).unwrap_or_default();
+        if let Policy::Paused(_) = policy {
+            survey.paused.insert(*publisher);
+        }
+        if matches!(policy, Policy::Follow(_)) && !view.asked.contains(publisher) {
+            survey.undecided += 1;
+            survey.settled_bytes += here.values().map(room_of).sum::<u64>();
+            continue;
+        }
+        survey.rules.push(rule(*publisher, policy));
+        let node = view.node.as_ref();
         let mut scout = Scout {
             catalog,
-            obey: choices.obey,
+            obey: view.choices.obey,
             survey: &mut survey,
-            copies: catalog.copy_counts(publisher, now).await?,
+            copies: catalog.copy_counts(publisher, node, view.now).await?,
             views: catalog.views_here(publisher).await?,
             publisher: *publisher,
             policy,
@@ -82,10 +103,21 @@ pub(super) async fn survey(
     Ok(survey)
 }
 
+/// What a copy takes that is left as it is.
+fn room_of(replica: &Replica) -> u64 {
+    let held = replica.held.as_ref().map_or(0, |held| held.bytes);
+    match replica.state {
+        PinState::Unpinning => 0,
+        _ => held.max(replica.wanted.bytes),
+    }
+}
+
 /// What is wanted of a publisher.
 #[derive(Debug)]
 enum Policy {
     Follow(FollowPolicy),
+    /// What is here stays as it is, also if it is in part, but what is retracted.
+    Paused(FollowPolicy),
     /// It is refused, and what is here stays.
     Frozen,
 }
@@ -117,7 +149,10 @@ async fn policies(
 ) -> Result<BTreeMap<Publisher, Policy>, CatalogError> {
     let followed = catalog.followed().await?.into_iter();
     let mut all: BTreeMap<Publisher, Policy> = followed
-        .map(|(publisher, policy)| (publisher, Policy::Follow(policy)))
+        .map(|(publisher, policy)| match policy.pace {
+            TransferPace::Running => (publisher, Policy::Follow(policy)),
+            TransferPace::Paused => (publisher, Policy::Paused(policy)),
+        })
         .collect();
     for refused in catalog.refused_publishers().await? {
         match refused.fate.unwrap_or(fate) {
@@ -132,6 +167,7 @@ fn rule(publisher: Publisher, policy: &Policy) -> Rule {
     let defaults = FollowPolicy::default();
     let (amount, policy) = match policy {
         Policy::Frozen => (Amount::Frozen, &defaults),
+        Policy::Paused(policy) => (Amount::Frozen, policy),
         Policy::Follow(policy) => {
             let amount = match policy.replicate {
                 Replicate::None => Amount::Nothing,
@@ -202,7 +238,7 @@ impl Scout<'_> {
     /// How many of the newest are looked at.
     fn most(&self) -> usize {
         match self.policy {
-            Policy::Frozen => 0,
+            Policy::Frozen | Policy::Paused(_) => 0,
             Policy::Follow(policy) => match policy.replicate {
                 Replicate::None => 0,
                 Replicate::Newest(count) => {
@@ -227,7 +263,7 @@ impl Scout<'_> {
         let wanted = match (is_removed, self.policy) {
             (true, _) => None,
             (false, Policy::Follow(policy)) => wanted(announced, policy),
-            (false, Policy::Frozen) => Some(whole(announced)),
+            (false, Policy::Frozen | Policy::Paused(_)) => Some(whole(announced)),
         };
         let Some(wanted) = wanted else {
             if replica.is_some() {
@@ -235,10 +271,16 @@ impl Scout<'_> {
             }
             return Ok(());
         };
+        if let (Policy::Paused(_), Some(replica)) = (self.policy, &replica)
+            && !matches!(replica.state, PinState::Pinned | PinState::Unpinning)
+        {
+            self.survey.settled_bytes += room_of(replica);
+            return Ok(());
+        }
         // One that is being given up counts as gone.
         let replica = replica.filter(|replica| replica.state != PinState::Unpinning);
         let held = replica.as_ref().and_then(|replica| replica.held.as_ref());
-        let frozen = matches!(self.policy, Policy::Frozen);
+        let frozen = matches!(self.policy, Policy::Frozen | Policy::Paused(_));
         self.survey.candidates.push(Candidate {
             of,
             announced_at: content.created_at,
@@ -270,7 +312,7 @@ impl Scout<'_> {
         let stays = match is_retracted {
             true => self.obey != Obey::Delete && !self.catalog.is_removed(&of).await?,
             // The feed was forgotten.
-            false => matches!(self.policy, Policy::Frozen),
+            false => matches!(self.policy, Policy::Frozen | Policy::Paused(_)),
         };
         match &replica.held {
             Some(held) if stays => self.survey.settled_bytes += held.bytes,

@@ -22,6 +22,9 @@ use cidcast_store::{
 use tokio::task::JoinError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::figures::Figures;
+use crate::notices::Elsewhere;
+
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::holders;
 
@@ -31,7 +34,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const CHECKPOINT: Duration = Duration::from_secs(15);
 /// For nodes of the publisher to answer.
 const DIAL: Duration = Duration::from_secs(10);
-/// Nodes that are dialled for one copy.
+/// Addresses of the publisher's nodes, and of holders, that are dialled for one copy.
 const MAX_DIALS: usize = 4;
 /// What a copy may be larger than announced: directories and playlists of other versions.
 const MARGIN: u64 = 4 << 20;
@@ -104,10 +107,12 @@ pub(super) struct Means {
     pub(super) store: Store,
     pub(super) network: Network,
     pub(super) swarm: SwarmHandle,
+    pub(super) elsewhere: Elsewhere,
     /// All transfers together.
     pub(super) throttle: Throttle,
     /// New bytes that are worth a checkpoint.
     pub(super) checkpoint: u64,
+    pub(super) figures: Figures,
     pub(super) clock: Clock,
 }
 
@@ -162,17 +167,27 @@ impl Transfer {
         tokio::pin!(finish);
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut saved_bytes, mut saved_at) = (0, Instant::now());
+        let (mut saved_bytes, mut saved_at, mut seen) = (0, Instant::now(), 0);
         loop {
             tokio::select! {
-                done = &mut finish => return Ok(done?),
+                done = &mut finish => {
+                    let done = done?;
+                    let fetched = &self.means.figures.fetched;
+                    fetched.inc_by(done.progress.bytes.saturating_sub(seen));
+                    return Ok(done);
+                }
                 _ = looks.tick() => {
                     let now = *progress.borrow();
                     self.note(now).await?;
                     let fresh = now.bytes.saturating_sub(saved_bytes);
-                    if fresh >= self.means.checkpoint || (fresh > 0 && saved_at.elapsed() >= CHECKPOINT) {
+                    self.means.figures.fetched.inc_by(now.bytes.saturating_sub(seen));
+                    // One that stands still, because it is paused or nobody answers, may as well.
+                    let is_due = saved_at.elapsed() >= CHECKPOINT || now.bytes == seen;
+                    seen = now.bytes;
+                    if fresh >= self.means.checkpoint || (fresh > 0 && is_due) {
                         (saved_bytes, saved_at) = (now.bytes, Instant::now());
                         save(&checkpoint).await;
+                        self.means.figures.checkpoints.inc();
                     }
                 }
             }
@@ -232,18 +247,26 @@ impl Transfer {
         }
     }
 
-    /// Connects to nodes that should have it: the publisher's own, and those that said so.
-    /// The exchange asks everybody who is connected.
+    /// Connects to nodes that should have it: the publisher's own, and those that said so, of which
+    /// others know. The exchange asks everybody who is connected.
     async fn meet_holders(&self) -> Result<(), TransferError> {
         let feed = self.means.catalog.feed(&self.wanted.of.publisher).await?;
         let nodes = feed.map(|feed| feed.profile.nodes).unwrap_or_default();
-        let dials = nodes.iter().take(MAX_DIALS).map(|address| async move {
+        let (_, holders) = tokio::join!(
+            self.dial(&nodes),
+            self.means.elsewhere.holders(&self.wanted.of)
+        );
+        self.dial(&holders?).await;
+        Ok(())
+    }
+
+    async fn dial(&self, addresses: &[String]) {
+        let dials = addresses.iter().take(MAX_DIALS).map(|address| async move {
             if let Err(error) = self.means.swarm.connect(address, DIAL).await {
-                tracing::debug!(address, %error, "a node of the publisher does not answer");
+                tracing::debug!(address, %error, "a node that should have a copy does not answer");
             }
         });
         futures::future::join_all(dials).await;
-        Ok(())
     }
 
     async fn pin(&self, scope: PinScope) -> Result<PinSummary, TransferError> {

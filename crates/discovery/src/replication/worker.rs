@@ -4,11 +4,12 @@
 //! something has changed (a feed, a follow, the operator's word, the end of a transfer) and now and
 //! then without. Everything that it knows is in rows and pins, so it may end at any instruction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cidcast_catalog::{AssetOf, CatalogError, FailedAttempt, HeldPackage, Replica};
+use cidcast_announce::Publisher;
+use cidcast_catalog::{AssetOf, CatalogError, FailedAttempt, HeldPackage, Replica, TransferPace};
 use cidcast_ipfs::Flow;
 use cidcast_store::{DatabaseError, ParseHolderError};
 use cidcast_types::{Cid, PinState, Timestamp};
@@ -19,10 +20,10 @@ use tokio::time::{sleep, timeout};
 use super::holders;
 use super::reconcile::reconcile;
 use super::schedule::Rate;
-use super::survey::Choices;
+use super::survey::{Choices, View};
 use super::transfer::{Means, Transfer, TransferError};
 use super::{Pace, Replicas, ReplicationSettings, Status};
-use crate::notices::Herald;
+use crate::notices::{Heard, Herald};
 
 /// Without an event: views and copies elsewhere change what is wanted too.
 const TURN: Duration = Duration::from_secs(300);
@@ -57,6 +58,8 @@ pub(super) struct Worker {
     pub(super) pace: watch::Receiver<Pace>,
     /// Counts what asks for a new plan.
     pub(super) changes: watch::Receiver<u64>,
+    /// What others said of copies elsewhere.
+    pub(super) heard: watch::Receiver<Heard>,
     pub(super) status: watch::Sender<Status>,
     pub(super) running: JoinSet<(AssetOf, Result<HeldPackage, TransferError>)>,
     pub(super) transfers: BTreeMap<AssetOf, AbortHandle>,
@@ -67,6 +70,7 @@ impl Worker {
         if let Err(error) = self.forget_leftovers().await {
             tracing::warn!(%error, "pins of copies could not be compared with their rows");
         }
+        self.take_up_pause().await;
         loop {
             self.changes.borrow_and_update();
             let wait = match self.turn().await {
@@ -80,15 +84,23 @@ impl Worker {
         }
     }
 
+    /// A pause outlives a restart.
+    async fn take_up_pause(&self) {
+        match self.means.catalog.replication_pace().await {
+            Ok(TransferPace::Paused) => self.handle.go(Pace::Paused),
+            Ok(TransferPace::Running) => {}
+            Err(error) => tracing::warn!(%error, "whether transfers are paused cannot be read"),
+        }
+    }
+
     /// One round; how long the next one may wait.
     async fn turn(&mut self) -> Result<Duration, WorkError> {
         let now = self.means.clock.now();
-        let choices = Choices {
-            fate: self.settings.fate,
-            obey: self.settings.obey,
-        };
-        let budget = self.settings.budget;
-        let done = reconcile(&self.means.catalog, choices, budget, now).await?;
+        let view = self.view(now);
+        let done = reconcile(&self.means.catalog, &view, self.settings.budget).await?;
+        if done.undecided > 0 {
+            self.means.elsewhere.hurry();
+        }
         if done.wanted > 0 || done.given_up > 0 {
             tracing::info!(
                 wanted = done.wanted,
@@ -97,15 +109,28 @@ impl Worker {
             );
         }
         self.give_up(now).await?;
+        self.halt(&done.paused);
         self.herald.acknowledge(now).await?;
         self.herald.tell_of_copies(now).await?;
         let rate = self.rate(now);
         self.means.throttle.set(flow(rate));
         if rate != Rate::Paused {
-            self.start_due(now).await?;
+            self.start_due(now, &done.paused).await?;
         }
         self.report(done.bytes, rate).await?;
         self.wait(now).await
+    }
+
+    fn view(&mut self, now: Timestamp) -> View {
+        View {
+            choices: Choices {
+                fate: self.settings.fate,
+                obey: self.settings.obey,
+            },
+            node: self.means.swarm.peer_id().parse().ok(),
+            asked: self.heard.borrow_and_update().asked.clone(),
+            now,
+        }
     }
 
     /// What the operator and the time of day allow.
@@ -131,8 +156,9 @@ impl Worker {
         let event = tokio::select! {
             () = sleep(wait) => return,
             ended = self.running.join_next(), if !self.running.is_empty() => ended,
-            // Their senders are in `handle`: they cannot be gone.
+            // Their senders are in `handle` and `means`: they cannot be gone.
             _ = self.changes.changed() => None,
+            _ = self.heard.changed() => None,
             _ = self.pace.changed() => None,
         };
         match event {
@@ -176,14 +202,30 @@ impl Worker {
         catalog.replica_failed(of, &failed).await
     }
 
-    async fn start_due(&mut self, now: Timestamp) -> Result<(), WorkError> {
+    /// Ends the transfers of publishers that are paused. The rows say where they were.
+    fn halt(&mut self, paused: &BTreeSet<Publisher>) {
+        self.transfers.retain(|of, task| {
+            let goes_on = !paused.contains(&of.publisher);
+            if !goes_on {
+                task.abort();
+            }
+            goes_on
+        });
+    }
+
+    async fn start_due(
+        &mut self,
+        now: Timestamp,
+        paused: &BTreeSet<Publisher>,
+    ) -> Result<(), WorkError> {
         let most = self.settings.parallel.max(1);
         if self.transfers.len() >= most {
             return Ok(());
         }
         // Those that run are due too.
         let enough = u32::try_from(most * 2).unwrap_or(u32::MAX);
-        let due = self.means.catalog.replicas_to_fetch(now, enough).await?;
+        let catalog = &self.means.catalog;
+        let due = catalog.replicas_to_fetch(now, paused, enough).await?;
         for replica in due {
             let of = replica.wanted.of;
             if self.transfers.len() >= most {
@@ -270,14 +312,16 @@ impl Worker {
 
     async fn report(&self, planned_bytes: u64, rate: Rate) -> Result<(), WorkError> {
         let totals = self.means.catalog.replica_totals().await?;
-        self.status.send_replace(Status {
+        let status = Status {
             budget: self.settings.budget,
             planned_bytes,
             totals,
             running: self.transfers.len(),
             pace: self.handle.pace(),
             rate,
-        });
+        };
+        self.means.figures.planned(&status);
+        self.status.send_replace(status);
         Ok(())
     }
 }

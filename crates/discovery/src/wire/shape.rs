@@ -1,13 +1,14 @@
 //! The messages as DAG-CBOR has them.
 
 use bytes::Bytes;
-use cidcast_announce::Publisher;
+use cidcast_announce::{NodeId, Publisher};
+use cidcast_types::AssetId;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use super::{
-    Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_MARK, MAX_NOTICES, MAX_PEERS,
-    MAX_TEXT, Mark, NoticeAnswer, Request, Response, Since, WireError,
+    Copies, Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_MARK, MAX_NOTICES,
+    MAX_PEERS, MAX_TEXT, Mark, NoticeAnswer, Request, Response, Since, WireError,
 };
 
 type Key = ByteArray<32>;
@@ -38,6 +39,11 @@ pub(super) enum RequestShape {
     },
     Evidence {
         publisher: Key,
+    },
+    Copies {
+        publisher: Key,
+        asset: Option<AssetId>,
+        after: Option<(AssetId, Key)>,
     },
 }
 
@@ -75,6 +81,11 @@ pub(super) enum ResponseShape {
     },
     Evidence {
         pair: Option<(Bytes, Bytes)>,
+    },
+    Copies {
+        notices: Vec<Bytes>,
+        more: bool,
+        addresses: Vec<String>,
     },
 }
 
@@ -118,6 +129,15 @@ impl RequestShape {
             Request::Evidence { publisher } => Self::Evidence {
                 publisher: key(&publisher),
             },
+            Request::Copies {
+                publisher,
+                asset,
+                after,
+            } => Self::Copies {
+                publisher: key(&publisher),
+                asset,
+                after: after.map(|(asset, node)| (asset, ByteArray::new(*node.as_bytes()))),
+            },
         }
     }
 
@@ -150,6 +170,20 @@ impl RequestShape {
             },
             Self::Evidence { publisher: key } => Request::Evidence {
                 publisher: publisher(key)?,
+            },
+            Self::Copies {
+                publisher: key,
+                asset,
+                after,
+            } => Request::Copies {
+                publisher: publisher(key)?,
+                asset,
+                after: after
+                    .map(|(asset, node)| {
+                        let node = NodeId::from_bytes(node.as_slice())?;
+                        Ok::<_, WireError>((asset, node))
+                    })
+                    .transpose()?,
             },
         })
     }
@@ -186,6 +220,11 @@ impl ResponseShape {
                 more,
             },
             Response::Evidence(pair) => Self::Evidence { pair },
+            Response::Copies(copies) => Self::Copies {
+                notices: copies.notices,
+                more: copies.more,
+                addresses: copies.addresses,
+            },
         }
     }
 
@@ -232,10 +271,7 @@ impl ResponseShape {
                 })
             }
             Self::Peers { addresses } => {
-                at_most("addresses", addresses.len(), MAX_PEERS)?;
-                for address in &addresses {
-                    at_most("addresses", address.len(), MAX_ADDRESS)?;
-                }
+                check_addresses(&addresses)?;
                 Response::Peers(addresses)
             }
             Self::Notices { answers } => {
@@ -251,6 +287,11 @@ impl ResponseShape {
                 Response::Forked { publishers, more }
             }
             Self::Evidence { pair } => Response::Evidence(pair),
+            Self::Copies {
+                notices,
+                more,
+                addresses,
+            } => copies(notices, more, addresses)?,
         })
     }
 }
@@ -299,6 +340,22 @@ fn publisher(key: Key) -> Result<Publisher, WireError> {
 fn mark(bytes: Bytes) -> Result<Mark, WireError> {
     at_most("mark", bytes.len(), MAX_MARK)?;
     Ok(Mark(bytes))
+}
+
+fn copies(notices: Vec<Bytes>, more: bool, addresses: Vec<String>) -> Result<Response, WireError> {
+    at_most("notices", notices.len(), MAX_NOTICES)?;
+    check_addresses(&addresses)?;
+    Ok(Response::Copies(Copies {
+        notices,
+        more,
+        addresses,
+    }))
+}
+
+fn check_addresses(addresses: &[String]) -> Result<(), WireError> {
+    at_most("addresses", addresses.len(), MAX_PEERS)?;
+    let mut all = addresses.iter();
+    all.try_for_each(|address| at_most("addresses", address.len(), MAX_ADDRESS))
 }
 
 fn at_most(field: &'static str, length: usize, most: usize) -> Result<(), WireError> {

@@ -89,6 +89,7 @@ impl Host {
             clock: Clock::Manual(clock.clone()),
             key_file: folder.path().join("publisher.key"),
             metrics: Metrics::default(),
+            figures: cidcast_discovery::figures::Figures::default(),
             feeds,
             blocks: Blocks::with_network(store.clone(), network.clone()),
             network,

@@ -167,7 +167,7 @@ async fn what_the_operator_removed_does_not_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_fetched_while_it_is_paused() {
     let (origin, keeper) = (Node::new(1).await, Node::new(2).await);
-    keeper.replicas.pause();
+    keeper.replicas.pause().await.unwrap();
     let package = Package::at(&origin, 1, 1, 50_000);
     keeper
         .hear(&origin.feed(vec![vec![package.op.clone()]]).await)
@@ -180,7 +180,7 @@ async fn nothing_is_fetched_while_it_is_paused() {
     })
     .await;
     assert!(!keeper.store.has(&package.root).unwrap());
-    keeper.replicas.resume();
+    keeper.replicas.resume().await.unwrap();
     keeper.until_pinned(&package.of).await;
 }
 

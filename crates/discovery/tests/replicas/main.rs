@@ -9,4 +9,5 @@
 mod keeping;
 mod node;
 mod resuming;
+mod spreading;
 mod telling;

@@ -15,7 +15,8 @@ use cidcast_catalog::{
 };
 use cidcast_discovery::ask::Asker;
 use cidcast_discovery::delivery::{Deliveries, DeliveryArgs};
-use cidcast_discovery::notices::{Herald, HeraldArgs, Inbox};
+use cidcast_discovery::figures::Figures;
+use cidcast_discovery::notices::{Elsewhere, ElsewhereArgs, Herald, HeraldArgs, Inbox};
 use cidcast_discovery::replication::{Replicas, ReplicationArgs, ReplicationSettings};
 use cidcast_discovery::trust::{Trust, TrustArgs, TrustSettings};
 use cidcast_discovery::wire::{NoticeAnswer, Request, Response};
@@ -85,7 +86,7 @@ impl Node {
         let own = key.publisher();
         let set = catalog.set_own_publisher(&own, OwnKey::Confirmed, clock.now());
         set.await.unwrap();
-        let deliveries = deliveries(&catalog, &swarm, &clock, &tasks).await;
+        let (deliveries, inbox, elsewhere) = talk(&catalog, &swarm, &clock, &tasks).await;
         let seed = cidcast_ipfs::swarm::key_seed(&path.join("peer.key")).unwrap();
         let herald = Herald::new(HeraldArgs {
             catalog: catalog.clone(),
@@ -100,6 +101,8 @@ impl Node {
             network,
             swarm: swarm.handle(),
             herald: herald.clone(),
+            elsewhere: elsewhere.clone(),
+            figures: Figures::default(),
             clock,
             settings,
         };
@@ -114,32 +117,41 @@ impl Node {
             tasks,
             folder,
         };
-        node.answer();
+        node.answer(inbox, elsewhere);
         node
     }
 
-    /// Takes notices, as a whole node does.
-    fn answer(&self) {
+    /// Takes notices and passes them on, as a whole node does.
+    fn answer(&self, inbox: Inbox, elsewhere: Elsewhere) {
         let mut inbound = self.swarm.handle().requests().serve().unwrap();
-        let inbox = Inbox::new(self.catalog.clone(), NoticeLimits::default());
-        let clock = Clock::Manual(self.clock.clone());
+        let (swarm, clock) = (self.swarm.handle(), Clock::Manual(self.clock.clone()));
         let answering = async move {
             while let Some(request) = inbound.next().await {
-                let Request::Notices(notices) = Request::decode(&request.bytes).unwrap() else {
-                    panic!("nobody asks for anything else here")
+                let response = match Request::decode(&request.bytes).unwrap() {
+                    Request::Notices(notices) => {
+                        let mut answers = Vec::new();
+                        for notice in notices {
+                            answers.push(take(&inbox, &notice, clock.now()).await);
+                        }
+                        Response::Notices(answers)
+                    }
+                    Request::Copies {
+                        publisher,
+                        asset,
+                        after,
+                    } => {
+                        let answer = elsewhere.answer(publisher, asset, after).await;
+                        let mut copies = answer.unwrap().0;
+                        let peers = swarm.peers().into_iter();
+                        copies.addresses = peers
+                            .filter_map(|peer| Some(peer.addresses().first()?.1.clone()))
+                            .collect();
+                        Response::Copies(copies)
+                    }
+                    other => panic!("nobody asks for {other:?} here"),
                 };
-                let mut answers = Vec::new();
-                for notice in notices {
-                    let notice = Notice::verify(&notice).unwrap();
-                    answers.push(match inbox.take(&notice, clock.now()).await {
-                        Ok(()) => NoticeAnswer::Accepted,
-                        Err(error) => NoticeAnswer::Refused {
-                            reason: error.to_string(),
-                        },
-                    });
-                }
-                let response = Response::Notices(answers).encode().unwrap();
-                request.reply.send(response).unwrap();
+                // Whoever asked may be gone.
+                let _ = request.reply.send(response.encode().unwrap());
             }
         };
         let token = self.tasks.token().clone();
@@ -362,12 +374,23 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
     seen.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-async fn deliveries(
+async fn take(inbox: &Inbox, notice: &[u8], now: Timestamp) -> NoticeAnswer {
+    let notice = Notice::verify(notice).unwrap();
+    match inbox.take(&notice, now).await {
+        Ok(()) => NoticeAnswer::Accepted,
+        Err(error) => NoticeAnswer::Refused {
+            reason: error.to_string(),
+        },
+    }
+}
+
+/// What tells others, and what hears them.
+async fn talk(
     catalog: &Catalog,
     swarm: &Swarm,
     clock: &Clock,
     tasks: &Shutdown,
-) -> Deliveries {
+) -> (Deliveries, Inbox, Elsewhere) {
     let trust = TrustArgs {
         catalog: catalog.clone(),
         swarm: swarm.handle(),
@@ -375,11 +398,23 @@ async fn deliveries(
         settings: TrustSettings::default(),
     };
     let trust = Trust::start(trust, tasks).await.unwrap();
+    let asker = Asker::new(swarm.handle().requests(), trust.clone());
     let deliveries = DeliveryArgs {
         catalog: catalog.clone(),
-        asker: Asker::new(swarm.handle().requests(), trust.clone()),
-        trust,
+        asker: asker.clone(),
+        trust: trust.clone(),
         clock: clock.clone(),
     };
-    Deliveries::start(deliveries, tasks)
+    let deliveries = Deliveries::start(deliveries, tasks);
+    let inbox = Inbox::new(catalog.clone(), NoticeLimits::default());
+    let elsewhere = ElsewhereArgs {
+        catalog: catalog.clone(),
+        swarm: swarm.handle(),
+        asker,
+        trust,
+        inbox: inbox.clone(),
+        clock: clock.clone(),
+    };
+    let elsewhere = Elsewhere::start(elsewhere, tasks);
+    (deliveries, inbox, elsewhere)
 }

@@ -119,6 +119,7 @@ async fn views_of_a_day_that_is_over_reach_the_publisher() {
         herald: keeper.herald.clone(),
         clock,
         take: TakeViews::new(Vec::new),
+        count: prometheus_client::metrics::counter::Counter::default(),
     };
     views::start(args, &tasks);
     // Its last turn is its first: it is told to end at once.

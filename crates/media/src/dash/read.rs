@@ -8,7 +8,7 @@ use crate::layout::MAX_SEGMENTS;
 use crate::seconds;
 
 /// Largest manifest that is read: 16 renditions whose segments all differ fit.
-const MAX_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 /// More renditions than any package has.
 const MAX_REPRESENTATIONS: usize = 64;
 
@@ -131,7 +131,7 @@ fn open(representations: &mut [Representation]) -> Result<&mut Representation, D
 }
 
 /// An attribute's text, if the element has it.
-fn text(
+pub(super) fn text(
     element: &BytesStart<'_>,
     names: (&'static str, &'static str),
 ) -> Result<Option<String>, DashError> {

@@ -114,6 +114,14 @@ pub(crate) async fn lists(State(api): State<Shared>) -> Result<Answer<BlockLists
 }
 
 impl Api {
+    /// The list of a publisher that was just imported.
+    async fn list_of(&self, publisher: &Publisher) -> Result<BlockListView, Problem> {
+        let lists = self.catalog.block_lists().await?;
+        let stored = lists.iter().find(|list| list.publisher == *publisher);
+        let gone = || Problem::not_found("the list was removed at the same time");
+        Ok(BlockListView::new(stored.ok_or_else(gone)?))
+    }
+
     async fn blocked_view(&self, blocked: &Blocked) -> Result<BlockedView, Problem> {
         let feed = match &blocked.subject {
             Subject::Publisher(publisher) => self.catalog.feed(publisher).await?,
@@ -235,11 +243,47 @@ pub(crate) async fn import(
     body: Bytes,
 ) -> Result<(StatusCode, Answer<BlockListView>), Problem> {
     let author = api.discovery.block_lists().import(&body).await?.author();
-    let lists = api.catalog.block_lists().await?;
-    let stored = lists.iter().find(|list| list.publisher == author);
-    let gone = || Problem::not_found("the list was removed at the same time");
-    let view = BlockListView::new(stored.ok_or_else(gone)?);
-    Ok((StatusCode::CREATED, Answer(view)))
+    Ok((StatusCode::CREATED, Answer(api.list_of(&author).await?)))
+}
+
+/// Imports the list that a publisher shares, from its nodes or from whoever has it; it is asked for
+/// again every day.
+#[utoipa::path(post, path = "/api/v1/blocklists/{publisher}", tag = "blocks",
+    operation_id = "import_block_list_of",
+    params(("publisher" = String, Path, description = "Who signed it")),
+    responses((status = 201, body = BlockListView),
+        (status = 404, description = "Nobody who was asked has it", body = Document),
+        (status = 409, body = Document)))]
+pub(crate) async fn import_of(
+    State(api): State<Shared>,
+    Id(publisher): Id<Publisher>,
+) -> Result<(StatusCode, Answer<BlockListView>), Problem> {
+    let lists = api.discovery.block_lists();
+    Box::pin(lists.import_from(&publisher)).await?;
+    Ok((StatusCode::CREATED, Answer(api.list_of(&publisher).await?)))
+}
+
+/// Shares the operator's own blocks: other nodes that ask for this publisher's list get it as it is
+/// now.
+#[utoipa::path(put, path = "/api/v1/blocklists/own", tag = "blocks",
+    operation_id = "share_block_list", params(ExportParams),
+    responses((status = 204), (status = 422, body = Document)))]
+pub(crate) async fn share(
+    State(api): State<Shared>,
+    Params(params): Params<ExportParams>,
+) -> Result<StatusCode, Problem> {
+    let key = api.signing_key().await?;
+    let lists = api.discovery.block_lists();
+    lists.share(&key, &params.title).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Shares the operator's own blocks no longer.
+#[utoipa::path(delete, path = "/api/v1/blocklists/own", tag = "blocks",
+    operation_id = "unshare_block_list", responses((status = 204)))]
+pub(crate) async fn unshare(State(api): State<Shared>) -> Result<StatusCode, Problem> {
+    api.discovery.block_lists().unshare().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes back an imported list, and every block that only it said.

@@ -2,14 +2,15 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use axum::http::StatusCode;
 use cidcast_catalog::Delivery;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::Shared;
-use super::super::extract::Params;
-use super::super::problem::Problem;
-use super::Slice;
+use super::super::extract::{Id, Params};
+use super::super::problem::{Document, Problem};
+use super::{Retried, Slice};
 
 /// One page of notices that wait or were given up.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -56,6 +57,48 @@ pub(crate) async fn list(
         waiting: counts.waiting,
         given_up: counts.given_up,
     }))
+}
+
+/// Tries every notice again now, those that were given up too.
+#[utoipa::path(post, path = "/api/v1/deliveries/retry", tag = "peers",
+    operation_id = "retry_deliveries", responses((status = 200, body = Retried)))]
+pub(crate) async fn retry_all(State(api): State<Shared>) -> Result<Answer<Retried>, Problem> {
+    let retried = api.discovery.deliveries().retry(None).await?;
+    Ok(Answer(Retried { retried }))
+}
+
+/// Tries a notice again now, with all its tries before it.
+#[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "peers",
+    operation_id = "retry_delivery", params(("id" = i64, Path)),
+    responses((status = 200, body = Retried), (status = 404, body = Document)))]
+pub(crate) async fn retry(
+    State(api): State<Shared>,
+    Id(id): Id<i64>,
+) -> Result<Answer<Retried>, Problem> {
+    match api.discovery.deliveries().retry(Some(id)).await? {
+        0 => Err(unknown(id)),
+        retried => Ok(Answer(Retried { retried })),
+    }
+}
+
+/// Drops a notice: it is not sent any more.
+#[utoipa::path(delete, path = "/api/v1/deliveries/{id}", tag = "peers",
+    operation_id = "drop_delivery", params(("id" = i64, Path)),
+    responses((status = 204), (status = 404, body = Document)))]
+pub(crate) async fn remove(
+    State(api): State<Shared>,
+    Id(id): Id<i64>,
+) -> Result<StatusCode, Problem> {
+    match api.discovery.deliveries().drop_notice(id).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(unknown(id)),
+    }
+}
+
+fn unknown(id: i64) -> Problem {
+    Problem::not_found(format!(
+        "no notice {id} waits: it has arrived, or was dropped"
+    ))
 }
 
 impl DeliveryView {

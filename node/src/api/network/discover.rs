@@ -1,14 +1,11 @@
 //! `/api/v1/discover`: everything that publishers announce and this node has indexed.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use cidcast_announce::{MediaKind, Publisher, Rendition};
+use cidcast_announce::{MediaKind, Rendition};
 use cidcast_catalog::{
-    AnnouncedAsset, AnnouncedQuery, AssetOf, Feed, FeedOrigin, Listing, Replica,
+    AnnouncedAsset, AnnouncedQuery, AssetOf, FeedOrigin, Listing, Renditions, Standing,
 };
 use cidcast_types::{AssetId, PinState, RootCid};
 use serde::{Deserialize, Serialize};
@@ -128,13 +125,8 @@ pub(crate) async fn list(
         limit: params.limit.unwrap_or(PAGE).clamp(1, MOST),
     };
     let page = api.catalog.announced(&query).await?;
-    let mut seen = Seen::default();
-    let mut items = Vec::with_capacity(page.items.len());
-    for asset in &page.items {
-        items.push(seen.view(&api, &links, asset).await?);
-    }
     Ok(Answer(AnnouncedList {
-        items,
+        items: api.announced_views(&links, &page.items).await?,
         next: page.next.map(|cursor| cursor.to_string()),
     }))
 }
@@ -152,7 +144,9 @@ pub(crate) async fn show(
 ) -> Result<Answer<AnnouncedDetail>, Problem> {
     let of = asset_of(path)?;
     let asset = api.announced(&of).await?;
-    let view = Seen::default().view(&api, &links, &asset).await?;
+    let standing = api.catalog.standings(&[of], api.clock.now()).await?;
+    let gone = || Problem::not_found(format!("nothing is known of {of} here any more"));
+    let view = AnnouncedView::new(&links, &asset, standing.first().ok_or_else(gone)?);
     let kept = api.catalog.kept_announcements(&of.publisher, asset.seq, 1);
     let kept = kept.await?.into_iter().find(|kept| kept.seq == asset.seq);
     let content = asset.content;
@@ -215,21 +209,37 @@ impl Api {
         shown.ok_or_else(unknown)
     }
 
-    /// What of an announced asset is on this node.
-    async fn here(&self, of: &AssetOf, root: &RootCid) -> Result<&'static str, Problem> {
-        let replica = self.catalog.replica(of).await?;
-        Ok(match &replica {
-            None => "none",
-            Some(replica) => part_here(replica, root),
-        })
+    /// Announced assets with what is known of them here, asked once for all of them.
+    async fn announced_views(
+        &self,
+        links: &Links,
+        assets: &[AnnouncedAsset],
+    ) -> Result<Vec<AnnouncedView>, Problem> {
+        let all: Vec<AssetOf> = assets.iter().map(of).collect();
+        let standings = self.catalog.standings(&all, self.clock.now()).await?;
+        let pairs = assets.iter().zip(&standings);
+        Ok(pairs
+            .map(|(asset, standing)| AnnouncedView::new(links, asset, standing))
+            .collect())
     }
 }
 
-/// `whole`, `part`, `coming` or `none`.
-fn part_here(replica: &Replica, root: &RootCid) -> &'static str {
-    use cidcast_catalog::Renditions;
-    let held = replica.held.as_ref().filter(|held| held.root == *root);
-    match (held.map(|held| &held.renditions), replica.state) {
+fn of(asset: &AnnouncedAsset) -> AssetOf {
+    AssetOf {
+        publisher: asset.publisher,
+        asset: asset.content.asset,
+    }
+}
+
+/// `own`, `whole`, `part`, `coming` or `none`: what of a package is on this node.
+fn here(standing: &Standing, root: &RootCid) -> &'static str {
+    let copy = match &standing.copy {
+        _ if standing.is_own => return "own",
+        None => return "none",
+        Some(copy) => copy,
+    };
+    let held = copy.held.as_ref().filter(|(held, _)| held == root);
+    match (held.map(|(_, renditions)| renditions), copy.state) {
         (Some(Renditions::All), _) => "whole",
         (Some(Renditions::Only(_)), _) => "part",
         (None, PinState::Unpinning) => "none",
@@ -237,33 +247,12 @@ fn part_here(replica: &Replica, root: &RootCid) -> &'static str {
     }
 }
 
-/// What is asked once for a page: most of its rows have the same few publishers.
-#[derive(Default)]
-struct Seen {
-    feeds: HashMap<Publisher, Option<FeedOrigin>>,
-    copies: HashMap<Publisher, BTreeMap<AssetId, u32>>,
-}
-
-impl Seen {
-    async fn view(
-        &mut self,
-        api: &Api,
-        links: &Links,
-        asset: &AnnouncedAsset,
-    ) -> Result<AnnouncedView, Problem> {
+impl AnnouncedView {
+    fn new(links: &Links, asset: &AnnouncedAsset, standing: &Standing) -> Self {
         let content = &asset.content;
-        let of = AssetOf {
-            publisher: asset.publisher,
-            asset: content.asset,
-        };
-        let here = match self.origin(api, &of.publisher).await? {
-            Some(FeedOrigin::Own) => "own",
-            _ => api.here(&of, &content.root).await?,
-        };
-        let views = api.catalog.view_totals(&of).await?;
         #[expect(clippy::cast_precision_loss, reason = "exact for 285,000 years")]
         let duration = content.duration_ms as f64 / 1e3;
-        Ok(AnnouncedView {
+        Self {
             publisher: asset.publisher.to_string(),
             publisher_name: asset.publisher_name.clone(),
             id: content.asset.to_string(),
@@ -276,9 +265,9 @@ impl Seen {
             created_at: content.created_at.as_millis(),
             seq: asset.seq,
             announced_at: asset.at.as_millis(),
-            here: here.to_owned(),
-            copies: self.copies(api, &of).await?,
-            views: views.here.saturating_add(views.elsewhere),
+            here: here(standing, &content.root).to_owned(),
+            copies: standing.copies,
+            views: standing.views,
             play_url: links.play_package(&content.root),
             embed_url: links.embed_package(&content.root),
             poster_url: content
@@ -286,32 +275,7 @@ impl Seen {
                 .as_deref()
                 .map(|poster| links.file(&content.root, poster)),
             gateway_url: links.package(&content.root),
-        })
-    }
-
-    async fn origin(
-        &mut self,
-        api: &Api,
-        publisher: &Publisher,
-    ) -> Result<Option<FeedOrigin>, Problem> {
-        if let Some(origin) = self.feeds.get(publisher) {
-            return Ok(*origin);
         }
-        let feed: Option<Feed> = api.catalog.feed(publisher).await?;
-        let origin = feed.map(|feed| feed.origin);
-        self.feeds.insert(*publisher, origin);
-        Ok(origin)
-    }
-
-    async fn copies(&mut self, api: &Api, of: &AssetOf) -> Result<u64, Problem> {
-        let counts = match self.copies.entry(of.publisher) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let counts = api.catalog.copy_counts(&of.publisher, api.clock.now());
-                place.insert(counts.await?)
-            }
-        };
-        Ok(counts.get(&of.asset).copied().unwrap_or_default().into())
     }
 }
 

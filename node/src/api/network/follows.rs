@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
-use cidcast_catalog::{Follow, FollowPolicy, Follower};
+use cidcast_announce::NodeId;
+use cidcast_catalog::{Follow, FollowPolicy, Follower, TransferPace};
 use cidcast_discovery::follow::Target;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -62,6 +63,8 @@ pub(crate) struct PolicyView {
     pub(crate) strategy: String,
     /// Seconds before a copy may be given up for another.
     pub(crate) min_lifetime: u64,
+    /// Nothing is fetched until the operator says so; what is here stays.
+    pub(crate) paused: bool,
 }
 
 /// Whom to follow. What is left out of the policy is as in a follow that only indexes.
@@ -99,6 +102,9 @@ pub(crate) struct FollowPatch {
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) min_lifetime: Option<u64>,
+    /// Whether nothing is fetched for now, also after a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) paused: Option<bool>,
 }
 
 /// One page of nodes that follow this one, newest first.
@@ -155,6 +161,21 @@ pub(crate) async fn followers(
     }))
 }
 
+/// Forgets a follower. One that says again that it follows is a new one.
+#[utoipa::path(delete, path = "/api/v1/followers/{peer}", tag = "follows",
+    operation_id = "forget_follower",
+    params(("peer" = String, Path, description = "The node's peer id")),
+    responses((status = 204), (status = 400, body = Document), (status = 404, body = Document)))]
+pub(crate) async fn forget_follower(
+    State(api): State<Shared>,
+    Id(node): Id<NodeId>,
+) -> Result<StatusCode, Problem> {
+    match api.discovery.follows().forget_follower(&node).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found(format!("{node} does not follow"))),
+    }
+}
+
 impl Api {
     async fn follower_view(&self, follower: &Follower) -> Result<FollowerView, Problem> {
         let feed = match &follower.by {
@@ -203,6 +224,7 @@ impl PolicyView {
             renditions: policy.renditions.iter().map(ToString::to_string).collect(),
             strategy: policy.strategy.as_str().to_owned(),
             min_lifetime: policy.min_lifetime.as_secs(),
+            paused: policy.pace == TransferPace::Paused,
         }
     }
 }
@@ -224,6 +246,11 @@ impl FollowPatch {
         if let Some(seconds) = self.min_lifetime {
             policy.min_lifetime = Duration::from_secs(seconds);
         }
+        policy.pace = match self.paused {
+            None => policy.pace,
+            Some(true) => TransferPace::Paused,
+            Some(false) => TransferPace::Running,
+        };
         Ok(policy)
     }
 }
@@ -235,6 +262,7 @@ impl FollowRequest {
             renditions: self.renditions.clone(),
             strategy: self.strategy.clone(),
             min_lifetime: self.min_lifetime,
+            paused: None,
         };
         patch.applied(&FollowPolicy::default())
     }

@@ -93,6 +93,17 @@ pub(crate) async fn edit(
     Ok(Answer(api.publisher_view().await?))
 }
 
+/// Vouches that nothing more was ever signed with this publisher's key than is here. If that is
+/// wrong, the feed forks for good: it is for a key whose other hosts are gone.
+#[utoipa::path(post, path = "/api/v1/publisher/confirm", tag = "publisher",
+    operation_id = "confirm_publisher",
+    responses((status = 200, body = PublisherView),
+        (status = 409, description = "Nothing can be signed in any case", body = Document)))]
+pub(crate) async fn confirm(State(api): State<Shared>) -> Result<Answer<PublisherView>, Problem> {
+    api.discovery.feeds().confirm_own().await?;
+    Ok(Answer(api.publisher_view().await?))
+}
+
 impl Api {
     /// For whom this node signs.
     pub(crate) fn own_publisher(&self) -> cidcast_announce::Publisher {

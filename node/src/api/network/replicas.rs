@@ -1,14 +1,12 @@
 //! `/api/v1/replicas` and `/api/v1/replication`: copies of others' assets here, copies of ours
 //! elsewhere, and what room there is.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use cidcast_announce::Publisher;
-use cidcast_catalog::{AssetOf, CopyQuery, CopyState, Replica};
+use cidcast_catalog::{AssetOf, Replica};
 use cidcast_discovery::replication::Pace;
 use cidcast_discovery::replication::schedule::Rate;
 use cidcast_types::PinState;
@@ -20,13 +18,16 @@ use super::super::problem::{Document, Problem};
 use super::super::{Api, Shared};
 use super::copies::{CopyView, OutgoingView, names};
 use super::discover::asset_of;
-use super::{MOST, PAGE};
+use super::{MOST, PAGE, Retried};
 
 /// How long the worker may take to hear of a pause.
 const HEARD: Duration = Duration::from_secs(2);
 
 /// Copies of our assets that are shown.
 const OUTGOING: u32 = 1000;
+
+/// Publishers that are shown with what is held of them.
+const FILLS: u32 = 1000;
 
 /// Where the list of copies goes on.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -97,11 +98,13 @@ pub(crate) async fn list(
     let limit = params.limit.unwrap_or(PAGE).clamp(1, MOST);
     let rows = api.catalog.replicas(params.after, limit).await?;
     let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= limit);
-    let mut known = HashMap::new();
-    let mut incoming = Vec::with_capacity(rows.len());
-    for row in &rows {
-        incoming.push(api.replica_view(row, &mut known).await?);
-    }
+    let assets: Vec<AssetOf> = rows.iter().map(|row| row.wanted.of).collect();
+    let mut titles = api.catalog.titles(&assets).await?;
+    let incoming = rows.iter().map(|row| {
+        let (name, title) = titles.remove(&row.wanted.of).unwrap_or_default();
+        ReplicaView::new(row, name, title)
+    });
+    let incoming = incoming.collect();
     Ok(Answer(ReplicaList {
         incoming,
         next: rows.last().filter(|_| is_full).map(|row| row.id),
@@ -109,21 +112,15 @@ pub(crate) async fn list(
     }))
 }
 
-impl Api {
-    async fn replica_view(
-        &self,
-        replica: &Replica,
-        known: &mut HashMap<Publisher, String>,
-    ) -> Result<ReplicaView, Problem> {
+impl ReplicaView {
+    fn new(replica: &Replica, publisher_name: String, title: String) -> Self {
         let of = &replica.wanted.of;
-        let announced = self.catalog.announced_asset(&of.publisher, &of.asset);
-        let title = announced.await?.map(|asset| asset.content.title);
         let bytes = replica.held.as_ref().map(|held| held.bytes);
-        Ok(ReplicaView {
+        Self {
             publisher: of.publisher.to_string(),
-            publisher_name: self.name_of(&of.publisher, known).await?,
+            publisher_name,
             asset: of.asset.to_string(),
-            title: title.unwrap_or_default(),
+            title,
             root: replica.wanted.root.to_string(),
             state: replica.state.to_string(),
             done: replica.progress.bytes,
@@ -140,43 +137,21 @@ impl Api {
             next_try_at: replica.next_at.map(|at| at.as_millis()),
             held_at: replica.held.as_ref().map(|held| held.at.as_millis()),
             told_until: replica.told_until.map(|at| at.as_millis()),
-        })
-    }
-
-    /// What a publisher calls itself, asked once for a page.
-    async fn name_of(
-        &self,
-        publisher: &Publisher,
-        known: &mut HashMap<Publisher, String>,
-    ) -> Result<String, Problem> {
-        if let Some(name) = known.get(publisher) {
-            return Ok(name.clone());
         }
-        let feed = self.catalog.feed(publisher).await?;
-        let name = feed.map(|feed| feed.profile.name).unwrap_or_default();
-        known.insert(*publisher, name.clone());
-        Ok(name)
     }
+}
 
+impl Api {
     async fn outgoing(&self) -> Result<Vec<OutgoingView>, Problem> {
-        let query = CopyQuery {
-            publisher: Some(self.own_publisher()),
-            limit: OUTGOING,
-            ..CopyQuery::default()
-        };
-        let copies = self.catalog.copies(&query).await?;
-        let mut outgoing = Vec::with_capacity(copies.len());
-        for copy in copies.iter().filter(|copy| copy.state == CopyState::Held) {
-            let answers = self.catalog.acknowledgements(&copy.of).await?;
-            let answer = answers.iter().find(|answer| answer.node == copy.node);
-            let asset = self.catalog.get(&copy.of.asset).await?;
-            outgoing.push(OutgoingView {
-                asset: copy.of.asset.to_string(),
-                title: asset.map(|asset| asset.title),
-                copy: CopyView::new(copy, answer.map(|answer| answer.outcome)),
-            });
-        }
-        Ok(outgoing)
+        let own = self.own_publisher();
+        let copies = self.catalog.copies_away(&own, None, OUTGOING).await?;
+        let copies = copies.into_iter();
+        let views = copies.map(|away| OutgoingView {
+            asset: away.copy.of.asset.to_string(),
+            title: away.title,
+            copy: CopyView::new(&away.copy, away.outcome),
+        });
+        Ok(views.collect())
     }
 }
 
@@ -226,7 +201,7 @@ pub(crate) async fn show(State(api): State<Shared>) -> Result<Answer<Replication
 #[utoipa::path(post, path = "/api/v1/replication/pause", tag = "replicas",
     operation_id = "pause_replication", responses((status = 200, body = ReplicationView)))]
 pub(crate) async fn pause(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
-    api.discovery.replicas().pause();
+    api.discovery.replicas().pause().await?;
     api.pace(Pace::Paused).await;
     Ok(Answer(api.replication_view().await?))
 }
@@ -235,7 +210,7 @@ pub(crate) async fn pause(State(api): State<Shared>) -> Result<Answer<Replicatio
 #[utoipa::path(post, path = "/api/v1/replication/resume", tag = "replicas",
     operation_id = "resume_replication", responses((status = 200, body = ReplicationView)))]
 pub(crate) async fn resume(State(api): State<Shared>) -> Result<Answer<ReplicationView>, Problem> {
-    api.discovery.replicas().resume();
+    api.discovery.replicas().resume().await?;
     api.pace(Pace::Scheduled).await;
     Ok(Answer(api.replication_view().await?))
 }
@@ -255,6 +230,35 @@ pub(crate) async fn remove(
     api.catalog.replica(&of).await?.ok_or_else(unknown)?;
     api.remove_here(&of).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tries every failed copy again now.
+#[utoipa::path(post, path = "/api/v1/replication/retry", tag = "replicas",
+    operation_id = "retry_replication", responses((status = 200, body = Retried)))]
+pub(crate) async fn retry_all(State(api): State<Shared>) -> Result<Answer<Retried>, Problem> {
+    let retried = api.discovery.replicas().retry(None).await?;
+    Ok(Answer(Retried { retried }))
+}
+
+/// Tries a failed copy again now.
+#[utoipa::path(post, path = "/api/v1/replicas/{publisher}/{asset}/retry", tag = "replicas",
+    operation_id = "retry_replica",
+    params(("publisher" = String, Path, description = "The publisher's key, k51…"),
+        ("asset" = String, Path)),
+    responses((status = 200, body = Retried),
+        (status = 409, description = "It has not failed", body = Document)))]
+pub(crate) async fn retry(
+    State(api): State<Shared>,
+    path: Path<(String, String)>,
+) -> Result<Answer<Retried>, Problem> {
+    let of = asset_of(path)?;
+    match api.discovery.replicas().retry(Some(&of)).await? {
+        0 => Err(Problem::conflict(
+            "not-failed",
+            format!("no copy of {of} has failed: see the list of copies"),
+        )),
+        retried => Ok(Answer(Retried { retried })),
+    }
 }
 
 impl Api {
@@ -293,33 +297,14 @@ impl Api {
     }
 
     async fn fills(&self) -> Result<Vec<FillView>, Problem> {
-        let mut sums: HashMap<Publisher, (u64, u64)> = HashMap::new();
-        let mut after = 0;
-        loop {
-            let rows = self.catalog.replicas(after, MOST).await?;
-            for held in rows
-                .iter()
-                .filter_map(|row| Some((row, row.held.as_ref()?)))
-            {
-                let sum = sums.entry(held.0.wanted.of.publisher).or_default();
-                *sum = (sum.0.saturating_add(held.1.bytes), sum.1 + 1);
-            }
-            match rows.last() {
-                Some(last) => after = last.id,
-                None => break,
-            }
-        }
-        let mut known = HashMap::new();
-        let mut fills = Vec::with_capacity(sums.len());
-        for (publisher, (bytes, assets)) in sums {
-            fills.push(FillView {
-                publisher: publisher.to_string(),
-                name: self.name_of(&publisher, &mut known).await?,
-                bytes,
-                assets,
-            });
-        }
-        fills.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.publisher.cmp(&b.publisher)));
-        Ok(fills)
+        let fills = self.catalog.fills(FILLS).await?.into_iter();
+        Ok(fills
+            .map(|fill| FillView {
+                publisher: fill.publisher.to_string(),
+                name: fill.name,
+                bytes: fill.bytes,
+                assets: fill.assets,
+            })
+            .collect())
     }
 }

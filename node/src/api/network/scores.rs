@@ -1,10 +1,11 @@
-//! `/api/v1/peers/{id}/score`: what a peer has earned by what it delivered, and why.
+//! `/api/v1/peers/{id}/score` and `/api/v1/feeds/{publisher}/score`: what somebody has earned by
+//! what was delivered, and why.
 
 use std::collections::BTreeMap;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use cidcast_announce::NodeId;
+use cidcast_announce::{NodeId, Publisher};
 use cidcast_catalog::{Refusal, Score, Subject};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,10 +55,20 @@ pub(crate) async fn show(
     State(api): State<Shared>,
     Id(node): Id<NodeId>,
 ) -> Result<Answer<ScoreView>, Problem> {
-    let subject = Subject::Peer(node);
-    let score = api.catalog.score(&subject).await?;
-    let refusal = api.catalog.refusal(&subject).await?;
-    Ok(Answer(ScoreView::new(&score, refusal)))
+    Ok(Answer(api.score_view(&Subject::Peer(node)).await?))
+}
+
+/// Shows what a publisher has earned, and why.
+#[utoipa::path(get, path = "/api/v1/feeds/{publisher}/score", tag = "feeds",
+    operation_id = "show_publisher_score",
+    params(("publisher" = String, Path, description = "The publisher's key, k51…")),
+    responses((status = 200, body = ScoreView), (status = 400, body = Document)))]
+pub(crate) async fn show_publisher(
+    State(api): State<Shared>,
+    Id(publisher): Id<Publisher>,
+) -> Result<Answer<ScoreView>, Problem> {
+    let subject = Subject::Publisher(publisher);
+    Ok(Answer(api.score_view(&subject).await?))
 }
 
 /// Lets a peer begin anew, revoked or not.
@@ -68,10 +79,20 @@ pub(crate) async fn reset(
     State(api): State<Shared>,
     Id(node): Id<NodeId>,
 ) -> Result<Answer<ScoreView>, Problem> {
-    let subject = Subject::Peer(node);
-    let score = api.discovery.trust().reset_score(&subject).await?;
-    let refusal = api.catalog.refusal(&subject).await?;
-    Ok(Answer(ScoreView::new(&score, refusal)))
+    Ok(Answer(api.begin_anew(&Subject::Peer(node)).await?))
+}
+
+/// Lets a publisher begin anew, revoked or not.
+#[utoipa::path(post, path = "/api/v1/feeds/{publisher}/score/reset", tag = "feeds",
+    operation_id = "reset_publisher_score",
+    params(("publisher" = String, Path, description = "The publisher's key, k51…")),
+    responses((status = 200, body = ScoreView), (status = 400, body = Document)))]
+pub(crate) async fn reset_publisher(
+    State(api): State<Shared>,
+    Id(publisher): Id<Publisher>,
+) -> Result<Answer<ScoreView>, Problem> {
+    let subject = Subject::Publisher(publisher);
+    Ok(Answer(api.begin_anew(&subject).await?))
 }
 
 impl ScoreView {
@@ -102,6 +123,18 @@ impl ScoreView {
 }
 
 impl Api {
+    async fn score_view(&self, subject: &Subject) -> Result<ScoreView, Problem> {
+        let score = self.catalog.score(subject).await?;
+        let refusal = self.catalog.refusal(subject).await?;
+        Ok(ScoreView::new(&score, refusal))
+    }
+
+    async fn begin_anew(&self, subject: &Subject) -> Result<ScoreView, Problem> {
+        let score = self.discovery.trust().reset_score(subject).await?;
+        let refusal = self.catalog.refusal(subject).await?;
+        Ok(ScoreView::new(&score, refusal))
+    }
+
     /// The scores of peers, by peer id: of those that are connected, and of everybody who has
     /// earned or lost anything.
     pub(crate) async fn peer_scores(
@@ -116,10 +149,8 @@ impl Api {
         let here = connected.iter().filter_map(|id| id.parse::<NodeId>().ok());
         let mut scores = BTreeMap::new();
         for node in nodes.chain(here) {
-            let subject = Subject::Peer(node);
-            let score = self.catalog.score(&subject).await?;
-            let refusal = self.catalog.refusal(&subject).await?;
-            scores.insert(node.to_string(), ScoreView::new(&score, refusal).brief());
+            let score = self.score_view(&Subject::Peer(node)).await?;
+            scores.insert(node.to_string(), score.brief());
         }
         Ok(scores)
     }

@@ -56,6 +56,39 @@ pub(crate) enum FeedCommand {
         /// The asset's id there
         asset: AssetId,
     },
+    /// List what you removed here
+    Removed,
+    /// Let a removed asset come back
+    Allow {
+        /// The publisher's key
+        publisher: String,
+        /// The asset's id there
+        asset: AssetId,
+    },
+    /// Show what a publisher has earned, and why
+    Score {
+        /// The publisher's key
+        publisher: String,
+    },
+    /// Let a publisher begin anew, revoked or not
+    ResetScore {
+        /// The publisher's key
+        publisher: String,
+    },
+    /// List the nodes that follow you
+    Followers,
+    /// Forget a node that follows you
+    ForgetFollower {
+        /// Its peer id
+        peer: String,
+    },
+    /// Vouch that nothing more was ever signed with your key than is here: for an imported key whose
+    /// other hosts are gone. If you are wrong, the feed forks for good
+    Confirm {
+        /// You are sure
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Say who you are, to everyone who follows
     Profile(ProfileArgs),
     /// Signed lists of whom to block
@@ -114,9 +147,20 @@ pub(crate) enum BlockListCommand {
     },
     /// Block whom a list blocks
     Import {
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-        file: PathBuf,
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "of")]
+        file: Option<PathBuf>,
+        /// Ask the nodes of this publisher for its list, and for newer ones every day
+        #[arg(long, value_name = "PUBLISHER", conflicts_with = "file")]
+        of: Option<String>,
     },
+    /// Give whom you block, as it is now, to nodes that ask for your list
+    Share {
+        /// What the list is called
+        #[arg(long, default_value = "")]
+        title: String,
+    },
+    /// Give it to nobody any more
+    Unshare,
     /// Take back a list, and every block that only it said
     Rm {
         /// The key of the publisher who signed it
@@ -159,10 +203,26 @@ pub(crate) struct PassphraseArgs {
 pub(crate) enum ReplicaCommand {
     /// List copies here, and who holds copies of yours
     Ls,
-    /// Stop fetching; what is here stays
-    Pause,
+    /// Stop fetching, also after a restart; what is here stays
+    Pause {
+        /// Only for this follow: the publisher's key, or what was followed
+        #[arg(long, value_name = "TARGET")]
+        of: Option<String>,
+    },
     /// Fetch again
-    Resume,
+    Resume {
+        /// Only for this follow: the publisher's key, or what was followed
+        #[arg(long, value_name = "TARGET")]
+        of: Option<String>,
+    },
+    /// Try a failed copy again now; without names: all of them
+    Retry {
+        /// The publisher's key
+        #[arg(requires = "asset")]
+        publisher: Option<String>,
+        /// The asset's id there
+        asset: Option<AssetId>,
+    },
     /// Remove a copy here; it does not come back
     Rm {
         /// The publisher's key

@@ -27,14 +27,30 @@ pub(super) async fn run(
             let request = client.request(Method::GET, &format!("{LISTS}/own"));
             save(client.send(request).await?, output.as_deref()).await?;
         }
-        BlockListCommand::Import { file } => {
+        BlockListCommand::Share { title } => {
+            let request = client.request(Method::PUT, &format!("{LISTS}/own"));
+            client.send(request.query(&[("title", title)])).await?;
+            let text = || "whom you block is given to nodes that ask".to_owned();
+            context.output.result(&json!({ "shared": true }), text);
+        }
+        BlockListCommand::Unshare => {
+            let request = client.request(Method::DELETE, &format!("{LISTS}/own"));
+            client.send(request).await?;
+            let text = || "whom you block is given to nobody".to_owned();
+            context.output.result(&json!({ "shared": false }), text);
+        }
+        BlockListCommand::Import { of: Some(of), .. } => {
+            let list: BlockListView = client.post(&format!("{LISTS}/{of}")).await?;
+            imported(context, &list);
+        }
+        // One of the two is there, or the arguments would not be.
+        BlockListCommand::Import { file, of: None } => {
+            let file = file.unwrap_or_default();
             let bytes = std::fs::read(&file);
             let bytes = bytes.map_err(|error| Failure::file("read", &file, &error))?;
             let request = client.request(Method::POST, LISTS).body(bytes);
             let list: BlockListView = client.json(request).await?;
-            context.output.result(&list, || {
-                format!("{} entries, signed by {}", list.entries, list.publisher)
-            });
+            imported(context, &list);
         }
         BlockListCommand::Rm { publisher } => {
             let path = format!("{LISTS}/{publisher}");
@@ -46,6 +62,12 @@ pub(super) async fn run(
         }
     }
     Ok(())
+}
+
+fn imported(context: &Context, list: &BlockListView) {
+    context.output.result(list, || {
+        format!("{} entries, signed by {}", list.entries, list.publisher)
+    });
 }
 
 fn rows(lists: &[BlockListView]) -> String {

@@ -1,7 +1,7 @@
 //! `cidcast feed follow` and `unfollow`.
 
 use cidcast_announce::Publisher;
-use cidcast_catalog::Strategy;
+use cidcast_catalog::{Strategy, TransferPace};
 use reqwest::Method;
 
 use super::super::Context;
@@ -49,7 +49,28 @@ fn patch(policy: &PolicyArgs) -> FollowPatch {
         renditions: names.map(|names| names.iter().map(ToString::to_string).collect()),
         strategy: policy.strategy.as_ref().map(Strategy::to_string),
         min_lifetime: policy.min_hours.map(|hours| hours.saturating_mul(3600)),
+        paused: None,
     }
+}
+
+/// Stops fetching for one follow, or fetches again; also `cidcast replica pause --of`.
+pub(in super::super) async fn pause(
+    context: &Context,
+    client: &Client,
+    target: &str,
+    pace: TransferPace,
+) -> Result<(), Failure> {
+    let follow = found(client, target).await?;
+    let patch = FollowPatch {
+        paused: Some(pace == TransferPace::Paused),
+        ..FollowPatch::default()
+    };
+    let request = client.request(Method::PATCH, &format!("{FOLLOWS}/{}", follow.id));
+    let follow: FollowView = client.json(request.json(&patch)).await?;
+    context
+        .output
+        .result(&follow, || format!("replication of {target} is {pace}"));
+    Ok(())
 }
 
 fn describe(follow: &FollowView) -> String {
@@ -69,10 +90,7 @@ pub(super) async fn unfollow(
     client: &Client,
     target: &str,
 ) -> Result<(), Failure> {
-    let follow = find(client, target).await?.ok_or_else(|| {
-        let detail = format!("{target} is not followed: see `cidcast feed ls`");
-        Failure::new(Kind::NotFound, "not-found", "Not followed", detail)
-    })?;
+    let follow = found(client, target).await?;
     let path = format!("{FOLLOWS}/{}", follow.id);
     client.send(client.request(Method::DELETE, &path)).await?;
     context
@@ -81,7 +99,14 @@ pub(super) async fn unfollow(
     Ok(())
 }
 
-/// The follow of that target or publisher.
+async fn found(client: &Client, target: &str) -> Result<FollowView, Failure> {
+    find(client, target).await?.ok_or_else(|| {
+        let detail = format!("{target} is not followed: see `cidcast feed ls`");
+        Failure::new(Kind::NotFound, "not-found", "Not followed", detail)
+    })
+}
+
+/// The follow of that target or publisher, if there is one.
 async fn find(client: &Client, target: &str) -> Result<Option<FollowView>, Failure> {
     let follows: FollowList = client.get(FOLLOWS).await?;
     let publisher = target.parse::<Publisher>().ok().map(|key| key.to_string());
