@@ -139,13 +139,8 @@ impl Discovery {
             promise: args.replication.promise,
         });
         // Also when nothing is said to anyone: the operator sees them.
-        count(
-            &catalog,
-            &herald,
-            &clock,
-            (args.watched, &args.figures),
-            &tasks,
-        );
+        let counted = (args.watched, &args.figures);
+        count(&catalog, &herald, &clock, counted, &tasks);
         let knows = elsewhere(&catalog, &swarm, (&asker, &trust), (&inbox, &clock));
         let elsewhere = Elsewhere::start(knows, &talking);
         let replication = ReplicationArgs {
