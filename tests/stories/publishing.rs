@@ -112,6 +112,10 @@ async fn what_is_retracted_goes_from_those_who_hold_it_and_the_origin_sees_that(
     let (asset, root) = publish(&origin).await;
     let replica = stage.node_named("replica", EAGER).await;
     copies(&replica, &address(&origin).await, &asset).await;
+    see(&origin, "/api/v1/replicas", |seen| {
+        seen["outgoing"].to_string().contains(&asset)
+    })
+    .await;
 
     let retract = format!("/api/v1/assets/{asset}/retract");
     post(&origin, &retract, &json!({ "reason": "the wrong meadow" })).await;

@@ -145,7 +145,8 @@ async fn a_source_that_answers_everything_in_one_message_is_asked_less_at_a_time
         () = fetch(&taker, &session, &content, 24) => {}
         () = pack => {}
     }
-    assert_eq!(taker.exchange.peers()[0].score, 100);
+    let report = taker.until(packer.host.peer, |report| report.blocks_received == 24);
+    assert_eq!(report.await.score, 100);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
