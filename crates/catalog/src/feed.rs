@@ -32,6 +32,26 @@ pub struct Feed {
     pub sync: SyncNote,
 }
 
+impl Feed {
+    /// A feed of which nothing has been heard yet.
+    pub fn unheard(publisher: Publisher) -> Self {
+        Self {
+            publisher,
+            origin: FeedOrigin::Other,
+            profile: Profile::default(),
+            have: 0,
+            known: 0,
+            head: None,
+            assets: 0,
+            bytes: 0,
+            forked_at: None,
+            announced_at: None,
+            recorded_at: None,
+            sync: SyncNote::default(),
+        }
+    }
+}
+
 /// Who signs a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedOrigin {

@@ -192,14 +192,18 @@ pub(crate) async fn show(
 }
 
 impl Api {
-    /// The feed of a publisher, or the problem that nothing of it is known.
+    /// The feed of a publisher; an empty one if it is followed and nothing has been heard of it
+    /// yet; otherwise the problem that it is not known.
     pub(crate) async fn feed(&self, publisher: &Publisher) -> Result<Feed, Problem> {
-        let unknown = || {
-            Problem::not_found(format!(
-                "nothing of {publisher} is known here: follow it, and the network is asked"
-            ))
-        };
-        self.catalog.feed(publisher).await?.ok_or_else(unknown)
+        if let Some(feed) = self.catalog.feed(publisher).await? {
+            return Ok(feed);
+        }
+        if self.catalog.interest(publisher).await? == Interest::Followed {
+            return Ok(Feed::unheard(*publisher));
+        }
+        Err(Problem::not_found(format!(
+            "nothing of {publisher} is known here: follow it, and the network is asked"
+        )))
     }
 
     async fn feed_view(&self, feed: &Feed) -> Result<FeedView, Problem> {

@@ -222,6 +222,11 @@ async fn a_follow_is_added_changed_listed_and_ended() {
         (again.status.as_u16(), again.problem()),
         (409, "already-followed".to_owned())
     );
+    let unheard = node.get(&format!("/api/v1/feeds/{publisher}")).await.json();
+    assert_eq!(
+        (&unheard["state"], &unheard["followed"], &unheard["have"]),
+        (&json!("unknown"), &json!(true), &json!(0))
+    );
     let path = format!("/api/v1/follows/{}", follow["id"]);
     let patch = json!({ "replicate": "budget:1GiB", "strategy": "rare" });
     let changed = node.json("PATCH", &path, &patch).await.json();
