@@ -1,6 +1,8 @@
 //! Asking a peer against whom it has evidence of a fork, and for that evidence.
 //!
-//! Gossip tells those who listen; this tells everybody else, also who hears of one branch only.
+//! Gossip tells those who listen; this tells everybody else, also who hears of one branch only. Two
+//! branches of one length look alike in what nodes say of their heads, so the newest announcement
+//! of some feeds is compared with each peer that comes.
 
 use cidcast_announce::{Announcement, Publisher, chain};
 use cidcast_ipfs::requests::Requests;
@@ -8,12 +10,16 @@ use cidcast_ipfs::swarm::PeerId;
 
 use super::fetch::FetchError;
 use super::ledger::{Ledger, LedgerError};
+use super::metrics::Outcome;
 use crate::wire::{Request, Response};
 
 /// Answers about forked publishers that are read of one peer at a time: 8000 of them.
 const MOST_ANSWERS: usize = 8;
 /// Pieces of evidence that are taken from one peer at a time; the next time goes on.
 const MOST_PIECES: usize = 16;
+
+/// Feeds whose newest announcement is compared at a time: one announcement each.
+const MOST_COMPARED: usize = 16;
 
 /// Publishers of whom is known now that they have two histories, and the number of one that
 /// contradicts.
@@ -43,6 +49,58 @@ pub(super) async fn catch_up(
         after = publishers.last().copied().filter(|_| more);
         if after.is_none() {
             break;
+        }
+    }
+    Ok(found)
+}
+
+/// Looks whether a peer has the same newest announcement of feeds that are as long there as here:
+/// of a few of them, others each time.
+pub(super) async fn compare(
+    ledger: &Ledger,
+    requests: &Requests,
+    peer: PeerId,
+    mut same: Vec<(Publisher, u64)>,
+) -> Result<Found, FetchError> {
+    let turn = usize::try_from(ledger.now().as_millis()).unwrap_or(0);
+    let first = turn.checked_rem(same.len()).unwrap_or(0);
+    same.rotate_left(first);
+    let mut found = Found::new();
+    for (publisher, count) in same.into_iter().take(MOST_COMPARED) {
+        let Some(seq) = count.checked_sub(1) else {
+            continue;
+        };
+        if ledger
+            .is_forked(&publisher)
+            .await
+            .map_err(LedgerError::from)?
+        {
+            continue;
+        }
+        let request = Request::Since {
+            publisher,
+            from: seq,
+            max_bytes: 1,
+        };
+        let answer = requests.send(peer, request.encode()?).await?;
+        let Response::Since(since) = Response::decode(&answer)? else {
+            return Err(FetchError::OtherAnswer);
+        };
+        let Some(bytes) = since.announcements.into_iter().next() else {
+            continue; // dropped there
+        };
+        let verifying = {
+            let ledger = ledger.clone();
+            tokio::task::spawn_blocking(move || ledger.verify(&bytes))
+        };
+        let verified = verifying.await.map_err(|_| FetchError::Stopping)?;
+        let newest = verified.map_err(FetchError::Bad)?;
+        if newest.publisher() != publisher || newest.seq() != seq {
+            return Err(FetchError::OutOfOrder);
+        }
+        let taken = ledger.take(vec![newest]).await?;
+        if taken.outcomes.contains(&Outcome::Conflicting) {
+            found.push((publisher, seq));
         }
     }
     Ok(found)

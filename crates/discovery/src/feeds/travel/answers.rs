@@ -85,6 +85,7 @@ impl Travel {
     async fn heads(&mut self, peer: PeerId, since: Option<Mark>, answer: Heads) {
         let Heads { heads, more, mark } = answer;
         let own = self.own.publisher();
+        let mut same = Vec::new();
         for (publisher, count) in &heads {
             if *publisher == own {
                 self.elsewhere.says(peer, *count);
@@ -101,6 +102,9 @@ impl Travel {
             }
             let feed = self.ledger.catalog().feed(publisher).await;
             let have = feed.ok().flatten().map_or(0, |feed| feed.have);
+            if *count == have && since.is_none() {
+                same.push((*publisher, have));
+            }
             self.sync.claimed(peer, *publisher, *count, have);
         }
         let last = heads.last().map(|(publisher, _)| *publisher);
@@ -110,18 +114,27 @@ impl Travel {
                 None => self.elsewhere.has_told(peer),
                 Some(_) => self.elsewhere.has_told_more(peer),
             }
-            self.ask_for_forks(peer);
+            self.ask_for_forks(peer, same);
         }
         self.sync.heads_answered(peer, after, mark);
     }
 
-    fn ask_for_forks(&mut self, peer: PeerId) {
+    fn ask_for_forks(&mut self, peer: PeerId, same: Vec<(Publisher, u64)>) {
         if !self.testifying.insert(peer) {
             return;
         }
         let (ledger, requests) = (self.ledger.clone(), self.requests.clone());
         self.under_way.spawn(async move {
-            let result = evidence::catch_up(&ledger, &requests, peer).await;
+            let compared = evidence::compare(&ledger, &requests, peer, same).await;
+            let mut found = compared.unwrap_or_else(|error| {
+                tracing::debug!(%peer, %error, "the heads of a peer were not compared");
+                Vec::new()
+            });
+            let told = evidence::catch_up(&ledger, &requests, peer).await;
+            let result = told.map(|more| {
+                found.extend(more);
+                found
+            });
             Done::Forks { peer, result }
         });
     }
