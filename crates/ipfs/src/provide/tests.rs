@@ -83,7 +83,14 @@ async fn kubo_says_what_it_provides() {
 
     // It has no server to tell; that it has told itself is enough for who asks it. The other way
     // round needs addresses of the internet: Kubo takes no provider records from this machine.
-    let _ = daemon.rpc(&format!("routing/provide?arg={theirs}")).await;
+    let provide = format!("routing/provide?arg={theirs}");
     let theirs: Cid = theirs.parse().unwrap();
-    assert!(timeout(LONG, is_found(&node, &theirs)).await.unwrap());
+    let _ = daemon.rpc(&provide).await;
+    // Neither may know the other yet.
+    let found = async {
+        while !is_found(&node, &theirs).await {
+            let _ = daemon.rpc(&provide).await;
+        }
+    };
+    timeout(LONG, found).await.unwrap();
 }
