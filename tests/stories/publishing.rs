@@ -123,8 +123,10 @@ async fn what_is_retracted_goes_from_those_who_hold_it_and_the_origin_sees_that(
         !is_listed(found, &asset)
     })
     .await;
-    see(&origin, "/api/v1/replicas", |seen| {
-        seen["outgoing"].to_string().contains("deleted")
+    see(&origin, &format!("/api/v1/assets/{asset}"), |seen| {
+        seen["announcement"]["holders"]
+            .to_string()
+            .contains("deleted")
     })
     .await;
     origin.kill();
