@@ -130,13 +130,18 @@ async fn direction(
         }
     };
     let write = async move {
+        let mut is_free = Instant::now();
         while let Some((due, piece)) = pieces.recv().await {
-            // In order: what is behind a late piece waits too.
-            tokio::time::sleep_until(due).await;
+            // In order: what is behind a late piece waits too. Even the shortest sleep lasts until
+            // the timer's next millisecond, so there is none for what is due.
+            let due = due.max(is_free);
+            if due > Instant::now() {
+                tokio::time::sleep_until(due).await;
+            }
             if to.write_all(&piece).await.is_err() {
                 return;
             }
-            tokio::time::sleep(line.time_of(piece.len())).await;
+            is_free = due + line.time_of(piece.len());
         }
         let _ = to.shutdown().await;
     };
