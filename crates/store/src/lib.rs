@@ -36,6 +36,7 @@ mod key;
 mod links;
 mod metrics;
 mod pins;
+mod sealed;
 mod settings;
 mod store;
 mod verify;
@@ -54,6 +55,9 @@ pub use hold::InFlight;
 pub use links::links;
 pub use metrics::Metrics;
 pub use pins::{Audience, Holder, ParseHolderError, Partial, Pin, PinScope, PinSummary, Unpinned};
+pub use sealed::{
+    IndexError, ParseSealKeyError, SealError, SealKey, SealKeyId, Sealed, UnsealError, Unsealed,
+};
 pub use settings::StoreSettings;
 pub use store::{DiskUsage, Stat, Store};
 pub use verify::{VerifyProgress, VerifyReport};

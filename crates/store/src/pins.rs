@@ -17,6 +17,8 @@ pub use scope::PinScope;
 /// Who may have the blocks of a pin. A block under several pins is open to the widest of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
+    /// Members of the cluster that may read: its writers, not those that only store.
+    Writers,
     /// Members of the cluster.
     Members,
     /// Anyone.

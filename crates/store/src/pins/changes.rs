@@ -4,7 +4,8 @@ use cid::Cid;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::database::{
-    BYTES, DOOMED, GENERATION, LISTS, PINS, REFS, SCOPES, TOTALS, audience_code, audience_of,
+    BYTES, DOOMED, FOR_WRITERS, GENERATION, LISTS, PINS, REFS, SCOPES, TOTALS, audience_code,
+    audience_of,
 };
 use super::{Audience, Database, Holder, PinScope, PinSummary, Unpinned};
 use crate::error::DatabaseError;
@@ -29,15 +30,11 @@ impl NewPin {
     }
 }
 
-/// What happens to each block of a pin.
-#[derive(Clone, Copy)]
-enum Change {
-    Remove { was_open: bool },
-    Open,
-    Restrict,
+/// The counts of blocks, while they are changed.
+struct Counts<'txn> {
+    refs: Table<'txn, &'static [u8], (u32, u32, u32)>,
+    for_writers: Table<'txn, &'static [u8], u32>,
 }
-
-type Refs<'txn> = Table<'txn, &'static [u8], (u32, u32, u32)>;
 
 impl Database {
     /// Saves pins, all or none. One that exists already takes the new audience and scope. What
@@ -178,17 +175,16 @@ fn insert(
     let mut blocks = pin.blocks.clone();
     // Neighbours in the tree are written together.
     blocks.sort_unstable();
-    let mut refs = txn.open_table(REFS)?;
+    let mut counts = Counts::open(txn)?;
     let (mut list, mut fresh) = (Vec::new(), 0);
-    let open_more = u32::from(audience == Audience::Anyone);
     for (block, bytes) in &blocks {
         let block = block.to_bytes();
-        let row = refs.get(block.as_slice())?.map(|row| row.value());
-        fresh += row.map_or(u64::from(*bytes), |_| 0);
-        let (count, open, bytes) = row.unwrap_or((0, 0, *bytes));
-        refs.insert(block.as_slice(), (count + 1, open + open_more, bytes))?;
+        if counts.refer(&block, *bytes, audience)? {
+            fresh += u64::from(*bytes);
+        }
         list.extend_from_slice(&block);
     }
+    drop(counts);
     let summary = pin.summary();
     txn.open_table(LISTS)?.insert(key, list.as_slice())?;
     let mut scopes = txn.open_table(SCOPES)?;
@@ -213,15 +209,12 @@ fn change_audience(
     let Some((code, blocks, bytes)) = pins.get(key)?.map(|row| row.value()) else {
         return Ok(false);
     };
-    if audience_of(code) != audience {
+    let before = audience_of(code);
+    if before != audience {
         pins.insert(key, (audience_code(audience), blocks, bytes))?;
-        let change = match audience {
-            Audience::Anyone => Change::Open,
-            Audience::Members => Change::Restrict,
-        };
-        let mut refs = txn.open_table(REFS)?;
+        let mut counts = Counts::open(txn)?;
         for block in list_of(txn, key)? {
-            apply(&mut refs, &block, change)?;
+            counts.turn(&block, before, audience)?;
         }
     }
     Ok(true)
@@ -252,14 +245,11 @@ fn release(
         return Ok(());
     }
     let generation = next_generation(txn)?;
-    let mut refs = txn.open_table(REFS)?;
+    let mut counts = Counts::open(txn)?;
     let mut doomed = txn.open_table(DOOMED)?;
-    let change = Change::Remove {
-        was_open: audience == Audience::Anyone,
-    };
     let mut freed = 0;
     for block in &list {
-        if let Some(bytes) = apply(&mut refs, block, change)? {
+        if let Some(bytes) = counts.let_go(block, audience)? {
             doomed.insert(block.as_slice(), generation)?;
             unpinned.blocks += 1;
             freed += u64::from(bytes);
@@ -269,25 +259,72 @@ fn release(
     add_bytes(txn, |bytes| bytes.saturating_sub(freed))
 }
 
-/// Changes a block's counts; its size if it lost its last pin.
-fn apply(refs: &mut Refs<'_>, block: &[u8], change: Change) -> Result<Option<u32>, redb::Error> {
-    let Some((count, open, bytes)) = refs.get(block)?.map(|row| row.value()) else {
-        return Ok(None);
-    };
-    let (count, open) = match change {
-        Change::Open => (count, open + 1),
-        Change::Restrict => (count, open.saturating_sub(1)),
-        Change::Remove { was_open } => (
-            count.saturating_sub(1),
-            open.saturating_sub(u32::from(was_open)),
-        ),
-    };
-    if count == 0 {
-        refs.remove(block)?;
-        return Ok(Some(bytes));
+impl<'txn> Counts<'txn> {
+    fn open(txn: &'txn WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            refs: txn.open_table(REFS)?,
+            for_writers: txn.open_table(FOR_WRITERS)?,
+        })
     }
-    refs.insert(block, (count, open, bytes))?;
-    Ok(None)
+
+    /// One pin more; whether it is the block's first.
+    fn refer(&mut self, block: &[u8], size: u32, audience: Audience) -> Result<bool, redb::Error> {
+        let row = self.refs.get(block)?.map(|row| row.value());
+        let (count, open, size) = row.unwrap_or((0, 0, size));
+        let open = open + u32::from(audience == Audience::Anyone);
+        self.refs.insert(block, (count + 1, open, size))?;
+        if audience == Audience::Writers {
+            self.count_for_writers(block, |n| n + 1)?;
+        }
+        Ok(row.is_none())
+    }
+
+    /// A pin's audience changes.
+    fn turn(&mut self, block: &[u8], from: Audience, to: Audience) -> Result<(), redb::Error> {
+        let Some((count, open, size)) = self.refs.get(block)?.map(|row| row.value()) else {
+            return Ok(());
+        };
+        let open = open + u32::from(to == Audience::Anyone);
+        let open = open.saturating_sub(u32::from(from == Audience::Anyone));
+        self.refs.insert(block, (count, open, size))?;
+        if to == Audience::Writers {
+            self.count_for_writers(block, |n| n + 1)?;
+        }
+        if from == Audience::Writers {
+            self.count_for_writers(block, |n| n.saturating_sub(1))?;
+        }
+        Ok(())
+    }
+
+    /// One pin less; the block's size if that was its last.
+    fn let_go(&mut self, block: &[u8], audience: Audience) -> Result<Option<u32>, redb::Error> {
+        let Some((count, open, size)) = self.refs.get(block)?.map(|row| row.value()) else {
+            return Ok(None);
+        };
+        if audience == Audience::Writers {
+            self.count_for_writers(block, |n| n.saturating_sub(1))?;
+        }
+        if count <= 1 {
+            self.refs.remove(block)?;
+            return Ok(Some(size));
+        }
+        let open = open.saturating_sub(u32::from(audience == Audience::Anyone));
+        self.refs.insert(block, (count - 1, open, size))?;
+        Ok(None)
+    }
+
+    fn count_for_writers(
+        &mut self,
+        block: &[u8],
+        change: impl FnOnce(u32) -> u32,
+    ) -> Result<(), redb::Error> {
+        let now = self.for_writers.get(block)?.map_or(0, |row| row.value());
+        match change(now) {
+            0 => self.for_writers.remove(block)?,
+            count => self.for_writers.insert(block, count)?,
+        };
+        Ok(())
+    }
 }
 
 fn roots_of(txn: &WriteTransaction, holder: &Holder) -> Result<Vec<Vec<u8>>, redb::Error> {

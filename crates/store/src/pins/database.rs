@@ -17,7 +17,7 @@ use crate::crash;
 use crate::error::{DatabaseError, OpenError};
 use crate::key::BlockKey;
 
-/// Holder and root → audience (0 members, 1 anyone), blocks, bytes.
+/// Holder and root → audience (0 members, 1 anyone, 2 writers), blocks, bytes.
 pub(super) const PINS: TableDefinition<(&str, &[u8]), (u8, u64, u64)> =
     TableDefinition::new("pins");
 /// Holder and root → the multihashes of the pin's blocks, one after another.
@@ -26,6 +26,8 @@ pub(super) const LISTS: TableDefinition<(&str, &[u8]), &[u8]> = TableDefinition:
 pub(super) const SCOPES: TableDefinition<(&str, &[u8]), &[u8]> = TableDefinition::new("scopes");
 /// Multihash → pins that refer to the block, how many of them are open to anyone, bytes.
 pub(super) const REFS: TableDefinition<&[u8], (u32, u32, u32)> = TableDefinition::new("refs");
+/// Multihash → how many of the pins that refer to the block are for writers only; no row: none.
+pub(super) const FOR_WRITERS: TableDefinition<&[u8], u32> = TableDefinition::new("for_writers");
 /// Multihash → generation: blocks that lost their last pin and are not deleted yet.
 pub(super) const DOOMED: TableDefinition<&[u8], u64> = TableDefinition::new("doomed");
 /// Single numbers by name.
@@ -78,6 +80,7 @@ impl Database {
             txn.open_table(LISTS)?;
             txn.open_table(SCOPES)?;
             txn.open_table(REFS)?;
+            txn.open_table(FOR_WRITERS)?;
             txn.open_table(DOOMED)?;
             txn.open_table(PARTIALS)?;
             let mut totals = txn.open_table(TOTALS)?;
@@ -103,19 +106,23 @@ impl Database {
 
     /// Who may have the block; `None` if no pin refers to it.
     pub(crate) fn audience(&self, key: &BlockKey) -> Result<Option<Audience>, DatabaseError> {
-        let refs = self.read(|txn| {
-            Ok(txn
-                .open_table(REFS)?
-                .get(key.to_bytes().as_slice())?
-                .map(|r| r.value()))
-        })?;
-        Ok(refs.map(|(_, open, _)| {
+        let key = key.to_bytes();
+        self.read(|txn| {
+            let row = txn.open_table(REFS)?.get(key.as_slice())?;
+            let Some((count, open, _)) = row.map(|row| row.value()) else {
+                return Ok(None);
+            };
             if open > 0 {
-                Audience::Anyone
-            } else {
-                Audience::Members
+                return Ok(Some(Audience::Anyone));
             }
-        }))
+            let row = txn.open_table(FOR_WRITERS)?.get(key.as_slice())?;
+            let for_writers = row.map_or(0, |row| row.value());
+            Ok(Some(if count > for_writers {
+                Audience::Members
+            } else {
+                Audience::Writers
+            }))
+        })
     }
 
     /// Whether any pin refers to the block.
@@ -331,12 +338,12 @@ fn scope_of(
     }
 }
 
-/// Anything but "anyone" is the closed answer.
+/// What is not known is the most closed answer.
 pub(super) fn audience_of(code: u8) -> Audience {
-    if code == 1 {
-        Audience::Anyone
-    } else {
-        Audience::Members
+    match code {
+        0 => Audience::Members,
+        1 => Audience::Anyone,
+        _ => Audience::Writers,
     }
 }
 
@@ -344,6 +351,7 @@ pub(super) fn audience_code(audience: Audience) -> u8 {
     match audience {
         Audience::Members => 0,
         Audience::Anyone => 1,
+        Audience::Writers => 2,
     }
 }
 

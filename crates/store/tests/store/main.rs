@@ -18,4 +18,5 @@ mod opening;
 mod partials;
 mod parts;
 mod pinning;
+mod sealed;
 mod threads;

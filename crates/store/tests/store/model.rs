@@ -21,7 +21,7 @@ enum Op {
     Pin {
         holder: usize,
         tree: usize,
-        open: bool,
+        audience: Audience,
     },
     Unpin {
         holder: usize,
@@ -29,7 +29,7 @@ enum Op {
     },
     SetAudience {
         holder: usize,
-        open: bool,
+        audience: Audience,
     },
     Sweep,
     Reopen,
@@ -40,11 +40,12 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => tree.clone().prop_map(|tree| Op::Put { tree }),
         2 => Just(Op::DropGuard),
-        4 => (holder.clone(), tree.clone(), any::<bool>())
-            .prop_map(|(holder, tree, open)| Op::Pin { holder, tree, open }),
+        4 => (holder.clone(), tree.clone(), audience())
+            .prop_map(|(holder, tree, audience)| Op::Pin { holder, tree, audience }),
         2 => (holder.clone(), proptest::option::of(tree))
             .prop_map(|(holder, tree)| Op::Unpin { holder, tree }),
-        1 => (holder, any::<bool>()).prop_map(|(holder, open)| Op::SetAudience { holder, open }),
+        1 => (holder, audience())
+            .prop_map(|(holder, audience)| Op::SetAudience { holder, audience }),
         1 => Just(Op::Sweep),
         1 => Just(Op::Reopen),
     ]
@@ -54,12 +55,12 @@ fn trees() -> Vec<Tree> {
     vec![tree(0, 4), tree(2, 6), tree(4, 9), tree(0, 9)]
 }
 
-fn audience(open: bool) -> Audience {
-    if open {
-        Audience::Anyone
-    } else {
-        Audience::Members
-    }
+fn audience() -> impl Strategy<Value = Audience> {
+    prop_oneof![
+        Just(Audience::Writers),
+        Just(Audience::Members),
+        Just(Audience::Anyone),
+    ]
 }
 
 struct World {
@@ -99,14 +100,14 @@ impl World {
             Op::Pin {
                 holder: h,
                 tree,
-                open,
+                audience,
             } => {
                 let whole = self.present().is_superset(&self.blocks_of(tree));
                 let root = self.trees[tree].root;
-                let pinned = self.store.pin(&holder(HOLDERS[h]), &root, audience(open));
+                let pinned = self.store.pin(&holder(HOLDERS[h]), &root, audience);
                 assert_eq!(pinned.is_ok(), whole, "{pinned:?}");
                 if whole {
-                    self.pins.insert((h, tree), audience(open));
+                    self.pins.insert((h, tree), audience);
                 }
             }
             Op::Unpin { holder: h, tree } => {
@@ -117,12 +118,15 @@ impl World {
                 self.pins
                     .retain(|pin, _| pin.0 != h || tree.is_some_and(|tree| tree != pin.1));
             }
-            Op::SetAudience { holder: h, open } => {
+            Op::SetAudience {
+                holder: h,
+                audience,
+            } => {
                 self.store
-                    .set_audience(&holder(HOLDERS[h]), audience(open))
+                    .set_audience(&holder(HOLDERS[h]), audience)
                     .unwrap();
                 let mine = self.pins.iter_mut().filter(|(pin, _)| pin.0 == h);
-                mine.for_each(|(_, now)| *now = audience(open));
+                mine.for_each(|(_, now)| *now = audience);
             }
             Op::Sweep => {
                 self.store.sweep().unwrap();
