@@ -57,7 +57,7 @@ impl Gateway {
         };
         let is_here = match self.audience(root).await? {
             Some(Audience::Anyone) => !is_inline,
-            Some(Audience::Members) => trust == Trust::Trusted,
+            Some(Audience::Writers | Audience::Members) => trust == Trust::Trusted,
             None => false,
         };
         if is_here {

@@ -1,6 +1,6 @@
 //! The handle.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::report::PeerReport;
 use crate::session::{Class, Session, SessionId, Shared};
 use crate::settings::ExchangeSettings;
+use crate::standing::{Members, Standing};
 use crate::worker::{Ears, Worker};
 
 /// Commands that wait for the worker. Callers wait beyond that; the worker takes them in batches,
@@ -35,7 +36,7 @@ struct Inner {
     store: Store,
     commands: mpsc::Sender<Command>,
     notices: mpsc::UnboundedSender<Notice>,
-    members: watch::Sender<Arc<HashSet<PeerId>>>,
+    members: watch::Sender<Arc<Members>>,
     reports: Arc<Mutex<Vec<PeerReport>>>,
     next: AtomicU64,
 }
@@ -84,9 +85,9 @@ impl Exchange {
         Session::new(self.clone(), shared)
     }
 
-    /// Who may be given blocks whose audience is members only. Replaces the whole set; who is not
-    /// in it any more does not get what was already on its way to them in this process.
-    pub fn set_members(&self, members: HashSet<PeerId>) {
+    /// Who may be given blocks whose audience is members, or writers, only. Replaces the whole set;
+    /// who is not in it any more does not get what was already on its way to them in this process.
+    pub fn set_members(&self, members: HashMap<PeerId, Standing>) {
         self.inner.members.send_replace(Arc::new(members));
     }
 

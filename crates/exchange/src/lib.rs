@@ -36,6 +36,7 @@ mod report;
 mod server;
 mod session;
 mod settings;
+mod standing;
 mod worker;
 
 pub use behaviour::Behaviour;
@@ -47,3 +48,4 @@ pub use message::{Dialect, Malformed, Message};
 pub use report::{PeerReport, Progress};
 pub use session::{Class, Session};
 pub use settings::ExchangeSettings;
+pub use standing::Standing;

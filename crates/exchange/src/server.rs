@@ -19,6 +19,7 @@ use libp2p::PeerId;
 
 use crate::block_id::BlockId;
 use crate::message::{Ask, Block, Entry, Message, Prefix, Presence};
+use crate::standing::{Members, Reach, Standing};
 use ledger::{Held, Ledger, Stage};
 
 /// Answers of one peer that wait for its link: with the one being written and the one in the
@@ -38,8 +39,8 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) peer: PeerId,
-    /// Whether it may have what is for members only.
-    pub(crate) is_member: bool,
+    /// The narrowest that it may have.
+    pub(crate) allowed: Reach,
     pub(crate) items: Vec<Item>,
 }
 
@@ -56,9 +57,9 @@ pub(crate) struct Item {
 /// What was found.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// The block, and whether only members may have it.
+    /// The block, and who may have it.
     Block(Bytes, Reach),
-    /// It is here; the peer asked no more than that. Whether only members may know.
+    /// It is here; the peer asked no more than that. Who may know.
     Here(Reach),
     /// Not here, or not for this peer.
     Absent,
@@ -66,18 +67,11 @@ pub(crate) enum Found {
     Later,
 }
 
-/// Who may be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reach {
-    Anyone,
-    Members,
-}
-
 /// An answer for a peer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) message: Message,
-    /// Whether something in it is for members only.
+    /// Who may have all that is in it.
     pub(crate) reach: Reach,
 }
 
@@ -98,7 +92,7 @@ pub(crate) struct Server {
     wanting: HashMap<BlockId, HashSet<PeerId>>,
     /// Peers that something can be looked up for, each once.
     turns: VecDeque<PeerId>,
-    members: Arc<HashSet<PeerId>>,
+    members: Arc<Members>,
     next_seq: u64,
     refused: u64,
 }
@@ -205,17 +199,22 @@ impl Server {
         }
     }
 
-    /// Who is a member from now on; the peers that are not any more.
-    pub(crate) fn set_members(&mut self, members: Arc<HashSet<PeerId>>) -> Vec<PeerId> {
+    /// Who is a member from now on; the peers that may have less than before, and what.
+    pub(crate) fn set_members(&mut self, members: Arc<Members>) -> Vec<(PeerId, Reach)> {
         let old = std::mem::replace(&mut self.members, members);
         let new = Arc::clone(&self.members);
-        for peer in new.difference(&old) {
+        let risen = |(peer, standing): &(&PeerId, &Standing)| old.get(*peer) < Some(*standing);
+        for (peer, _) in new.iter().filter(risen) {
             if let Some(ledger) = self.peers.get_mut(peer) {
                 ledger.look_all_again();
             }
             self.take_turn(*peer);
         }
-        old.difference(&new).copied().collect()
+        let fallen = |(peer, standing): &(&PeerId, &Standing)| new.get(*peer) < Some(*standing);
+        let fallen = old.iter().filter(fallen);
+        fallen
+            .map(|(peer, _)| (*peer, Reach::around(new.get(peer))))
+            .collect()
     }
 
     /// What is to be looked up next, for the peer whose turn it is.
@@ -231,7 +230,7 @@ impl Server {
             let items = ledger.start(self.limits.message_bytes);
             return Some(Job {
                 peer,
-                is_member: self.members.contains(&peer),
+                allowed: Reach::around(self.members.get(&peer)),
                 items,
             });
         }
@@ -244,7 +243,7 @@ impl Server {
         peer: PeerId,
         found: impl IntoIterator<Item = (Item, Found)>,
     ) -> Option<Answer> {
-        let is_member = self.members.contains(&peer);
+        let allowed = Reach::around(self.members.get(&peer));
         let ledger = self.peers.get_mut(&peer)?;
         ledger.is_looking = false;
         let mut answer = Answer {
@@ -255,9 +254,7 @@ impl Server {
         for (item, found) in found {
             // Membership may have ended while the disk was read.
             let found = match found {
-                Found::Block(_, Reach::Members) | Found::Here(Reach::Members) if !is_member => {
-                    Found::Absent
-                }
+                Found::Block(_, reach) | Found::Here(reach) if reach > allowed => Found::Absent,
                 found => found,
             };
             if ledger.settle(&item, found, &mut answer) {

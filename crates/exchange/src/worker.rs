@@ -11,7 +11,7 @@ mod serving;
 mod wanted;
 mod writing;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::report::PeerReport;
 use crate::server::{self, Server};
 use crate::settings::ExchangeSettings;
+use crate::standing::Members;
 use claims::Waiter;
 use links::{Events, LinkId, PeerLinks};
 use serving::LookedUp;
@@ -51,7 +52,7 @@ pub(crate) struct Ears {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) notices: mpsc::UnboundedReceiver<Notice>,
     pub(crate) links: mpsc::Receiver<Link>,
-    pub(crate) members: watch::Receiver<Arc<HashSet<PeerId>>>,
+    pub(crate) members: watch::Receiver<Arc<Members>>,
 }
 
 /// See the module.

@@ -33,7 +33,7 @@ pub mod unixfs;
 mod visit;
 
 pub use blocks::{BlockError, Blocks, Trust};
-pub use cidcast_exchange::{Class, Session, WantError};
+pub use cidcast_exchange::{Class, Session, Standing, WantError};
 pub use http::{CaFileError, HttpError, TlsError, check_ca_file};
 pub use network::{DhtRole, Network, NetworkError, NetworkSettings, check_service};
 pub use throttle::{Flow, Throttle};

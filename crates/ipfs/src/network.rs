@@ -1,6 +1,6 @@
 //! Everything that gets blocks from elsewhere, as one handle.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use ::http::StatusCode;
 use bytes::Bytes;
 use cid::Cid;
-use cidcast_exchange::{Class, Exchange, PeerId};
+use cidcast_exchange::{Class, Exchange, PeerId, Standing};
 use cidcast_runtime::Shutdown;
 use cidcast_store::Store;
 use rust_ipfs::{DhtMode, Ipfs};
@@ -174,20 +174,24 @@ impl Network {
         Ok(network)
     }
 
-    /// The cluster members, by their multiaddresses, which end in `/p2p/…`. They are dialled first
-    /// for what is not here, are given blocks whose audience is members, and what they give is
-    /// not shown to strangers. Replaces all of them.
+    /// The cluster members, by their multiaddresses, which end in `/p2p/…`; one may have several.
+    /// They are dialled first for what is not here, are given the blocks whose audience they are
+    /// among, and what they give is not shown to strangers. Replaces all of them.
     ///
     /// # Errors
     ///
     /// [`AddressError`] for the first one that is not usable; nothing is changed.
-    pub fn set_members(&self, addresses: Vec<String>) -> Result<(), AddressError> {
-        let parsed = addresses.iter().map(|address| parse_peer(address));
-        let members: HashSet<PeerId> = parsed
-            .map(|parsed| parsed.map(|(peer, _)| peer))
-            .collect::<Result<_, _>>()?;
-        self.inner.visits.set_members(members.clone());
-        self.inner.exchange.set_members(members);
+    pub fn set_members(&self, members: Vec<(String, Standing)>) -> Result<(), AddressError> {
+        let standing = |(address, standing): &(String, Standing)| {
+            parse_peer(address).map(|(peer, _)| (peer, *standing))
+        };
+        let parsed = members.iter().map(standing);
+        let standings = parsed.collect::<Result<HashMap<PeerId, Standing>, _>>()?;
+        let addresses = members.into_iter().map(|(address, _)| address).collect();
+        self.inner
+            .visits
+            .set_members(standings.keys().copied().collect());
+        self.inner.exchange.set_members(standings);
         self.inner.sources.set_members(addresses);
         Ok(())
     }

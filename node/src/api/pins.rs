@@ -52,7 +52,7 @@ pub(crate) struct PinView {
     /// queued; pinning: blocks are on their way; pinned: every block is on disk; error: it will be
     /// tried again.
     pub(crate) state: String,
-    /// members or anyone.
+    /// writers, members or anyone.
     pub(crate) audience: String,
     /// Blocks of it that are here.
     pub(crate) blocks: u64,
@@ -86,6 +86,8 @@ pub(crate) struct PinRequest {
 )]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum AudienceName {
+    /// Members of the cluster that may read: not those that only store
+    Writers,
     /// Members of the cluster
     #[default]
     Members,
@@ -127,6 +129,7 @@ pub(crate) struct MemberPin {
 impl From<AudienceName> for Audience {
     fn from(name: AudienceName) -> Self {
         match name {
+            AudienceName::Writers => Self::Writers,
             AudienceName::Members => Self::Members,
             AudienceName::Anyone => Self::Anyone,
         }
@@ -173,6 +176,7 @@ impl PinView {
 
 fn name_of(audience: Audience) -> String {
     let name = match audience {
+        Audience::Writers => "writers",
         Audience::Members => "members",
         Audience::Anyone => "anyone",
     };

@@ -175,12 +175,13 @@ fn a_peer_that_does_not_take_its_answers_is_not_read_for() {
 #[test]
 fn membership_that_ends_during_a_look_up_ends_the_answer() {
     let (mut server, peer) = (Server::new(LIMITS), PeerId::random());
-    server.set_members(Arc::new([peer].into()));
+    server.set_members(Arc::new([(peer, Standing::Follower)].into()));
     let wants = vec![entry(1, Ask::Block, 1), entry(2, Ask::Have, 1)];
     server.wants(peer, false, wants);
     let job = server.next_job().unwrap();
-    assert!(job.is_member);
-    assert_eq!(server.set_members(Arc::default()), [peer]);
+    assert_eq!(job.allowed, Reach::Members);
+    let fallen = server.set_members(Arc::default());
+    assert_eq!(fallen, [(peer, Reach::Anyone)]);
     let found = job.items.into_iter().map(|item| match item.ask {
         Ask::Have => (item, Found::Here(Reach::Members)),
         _ => (item, Found::Block(Bytes::new(), Reach::Members)),
@@ -195,7 +196,7 @@ fn a_new_member_gets_what_it_was_refused() {
     let (mut server, peer) = (Server::new(LIMITS), PeerId::random());
     server.wants(peer, false, vec![entry(1, Ask::Block, 1)]);
     serve(&mut server, |_| false).unwrap();
-    server.set_members(Arc::new([peer].into()));
+    server.set_members(Arc::new([(peer, Standing::Follower)].into()));
     assert_eq!(serve(&mut server, |_| true).unwrap().1.blocks.len(), 1);
 }
 

@@ -17,7 +17,8 @@ use super::writing::Parcel;
 use crate::link::{Incoming, Link, Outgoing, Traffic};
 use crate::message::Message;
 use crate::report::PeerReport;
-use crate::server::{Answer, Reach};
+use crate::server::Answer;
+use crate::standing::Reach;
 
 /// Want list entries of one message: about 50 KiB, so that blocks do not wait for long.
 const ENTRIES: usize = 1024;
@@ -237,7 +238,7 @@ impl Worker {
             cleared: None,
         };
         if let Some(answer) = answer {
-            if answer.reach == Reach::Members {
+            if answer.reach > Reach::Anyone {
                 outgoing.cleared = Some(Arc::clone(&there.cleared));
             }
             outgoing.message = answer.message;

@@ -1,18 +1,19 @@
 //! From wants of peers to answers.
 //!
-//! The audience rule is here, next to the disk: what is pinned for anyone goes to everyone; what
-//! is pinned for members, and what is not pinned at all, goes to members only.
+//! The audience rule is here, next to the disk: what is pinned for anyone goes to everyone,
+//! what is pinned for members to members, what is pinned for writers, and what is not pinned at
+//! all, to writers only.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use cid::Cid;
-use cidcast_store::{Audience, Store};
+use cidcast_store::Store;
 use libp2p::PeerId;
 
 use super::Worker;
 use crate::message::Ask;
-use crate::server::{Found, Item, Job, Reach};
+use crate::server::{Found, Item, Job};
+use crate::standing::{Members, Reach};
 
 /// A block of at most so many bytes is sent instead of saying that it is here, as Kubo does: it is
 /// hardly more, and saves a round trip.
@@ -48,15 +49,15 @@ impl Worker {
         }
     }
 
-    /// Members are others from now on. Who is not one any more loses what waits for it here.
-    pub(super) fn set_members(&mut self, members: Arc<HashSet<PeerId>>) {
-        for peer in self.server.set_members(members) {
+    /// Members are others from now on. Who may have less than before loses what waits for it here.
+    pub(super) fn set_members(&mut self, members: Arc<Members>) {
+        for (peer, allowed) in self.server.set_members(members) {
             let Some(links) = self.peers.get_mut(&peer) else {
                 continue;
             };
             links.revoke();
             let before = links.answers.len();
-            links.answers.retain(|answer| answer.reach == Reach::Anyone);
+            links.answers.retain(|answer| answer.reach <= allowed);
             for _ in links.answers.len()..before {
                 self.server.handed(peer);
             }
@@ -68,7 +69,7 @@ impl Worker {
 fn look_up(store: &Store, job: Job, room: usize) -> LookedUp {
     let Job {
         peer,
-        is_member,
+        allowed,
         items,
     } = job;
     let mut bytes = 0;
@@ -77,7 +78,7 @@ fn look_up(store: &Store, job: Job, room: usize) -> LookedUp {
             return (item, Found::Later);
         }
         let found = match reach(store, &item.cid) {
-            Some(Reach::Members) if !is_member => Found::Absent,
+            Some(reach) if reach > allowed => Found::Absent,
             Some(reach) => find(store, &item, reach),
             None => Found::Absent,
         };
@@ -93,8 +94,7 @@ fn look_up(store: &Store, job: Job, room: usize) -> LookedUp {
 /// Who may have a block; nobody, if that cannot be found out.
 fn reach(store: &Store, cid: &Cid) -> Option<Reach> {
     match store.audience(cid) {
-        Ok(Some(Audience::Anyone)) => Some(Reach::Anyone),
-        Ok(Some(Audience::Members) | None) => Some(Reach::Members),
+        Ok(audience) => Some(Reach::of(audience)),
         Err(error) => {
             tracing::debug!(%cid, %error, "cannot tell who may have a block");
             None

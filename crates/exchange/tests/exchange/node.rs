@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cid::Cid;
-use cidcast_exchange::{Class, Exchange, ExchangeSettings, PeerReport, Session};
+use cidcast_exchange::{Class, Exchange, ExchangeSettings, PeerReport, Session, Standing};
 use cidcast_runtime::Shutdown;
 use cidcast_store::{Audience, InFlight, Store, StoreSettings};
 use futures::StreamExt;
@@ -184,8 +184,13 @@ impl Node {
 
     /// Lets these hosts have everything.
     pub(crate) fn befriend(&self, hosts: &[&Host]) {
-        self.exchange
-            .set_members(hosts.iter().map(|host| host.peer).collect());
+        self.admit(hosts, Standing::Writer);
+    }
+
+    /// Lets these hosts have what their standing allows.
+    pub(crate) fn admit(&self, hosts: &[&Host], standing: Standing) {
+        let members = hosts.iter().map(|host| (host.peer, standing));
+        self.exchange.set_members(members.collect());
     }
 
     pub(crate) fn session(&self) -> Session {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use cidcast_exchange::Standing;
 use cidcast_store::Audience;
 
 use crate::content::{KIB, MIB, block, blocks};
@@ -52,6 +53,37 @@ async fn members_get_what_is_for_members_until_they_are_none() {
         .get(&content[1].0, 0, std::time::Duration::from_secs(2))
         .await;
     assert!(refused.is_err(), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_gets_what_is_for_members_and_a_writer_the_rest() {
+    let node = Node::start().await;
+    let content = blocks(4, 4 * KIB);
+    node.put(&content);
+    let [public, members, writers, loose] = [0, 1, 2, 3].map(|at| content[at].0);
+    node.pin(&public, Audience::Anyone);
+    node.pin(&members, Audience::Members);
+    node.pin(&writers, Audience::Writers);
+    let all = [public, members, writers, loose];
+    let mut peer = Raw::reading(&node).await;
+    node.admit(&[&peer.host], Standing::Follower);
+    for want in [Want::Have, Want::Block] {
+        peer.send(&wants(&all, want)).await;
+        let refused: HashSet<_> = peer.next().await.dont_haves.into_iter().collect();
+        assert_eq!(refused, [writers, loose].into());
+    }
+    // What it was refused is looked at again when it rises.
+    node.admit(&[&peer.host], Standing::Writer);
+    let given = peer.next().await.blocks;
+    assert!(given.contains(&content[2].1) && given.contains(&content[3].1));
+    // And when it falls, it is a follower again.
+    node.admit(&[&peer.host], Standing::Follower);
+    peer.send(&wants([&writers, &members], Want::Block)).await;
+    let seen = peer.next().await;
+    assert_eq!(
+        (seen.dont_haves, seen.blocks),
+        (vec![writers], vec![content[1].1.clone()])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

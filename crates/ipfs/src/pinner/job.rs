@@ -38,6 +38,7 @@ struct Note {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Audienced {
+    Writers,
     Members,
     Anyone,
 }
@@ -60,6 +61,7 @@ impl Job {
             holder: row.holder.clone(),
             root: row.root,
             audience: match note.pin {
+                Audienced::Writers => Audience::Writers,
                 Audienced::Members => Audience::Members,
                 Audienced::Anyone => Audience::Anyone,
             },
@@ -71,6 +73,7 @@ impl Job {
     pub(super) fn row(&self, until: Timestamp) -> Partial {
         let note = Note {
             pin: match self.audience {
+                Audience::Writers => Audienced::Writers,
                 Audience::Members => Audienced::Members,
                 Audience::Anyone => Audienced::Anyone,
             },

@@ -7,7 +7,7 @@ use cidcast_exchange::Class;
 use cidcast_ipfs::fetch::{FetchError, FetchOrder, FetchSettings, Scope};
 use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::unixfs::read;
-use cidcast_ipfs::{Flow, NetworkSettings, Throttle};
+use cidcast_ipfs::{Flow, NetworkSettings, Standing, Throttle};
 use cidcast_store::{Audience, PinScope};
 use tokio::time::timeout;
 
@@ -122,7 +122,7 @@ async fn a_dag_with_more_blocks_than_allowed_is_refused() {
 async fn a_member_is_dialled_for_what_is_not_here() {
     let (source, sink) = (Peer::new().await, Peer::new().await);
     let package = source.add_package(3, 300_000, Audience::Anyone);
-    let members = vec![source.address().await];
+    let members = vec![(source.address().await, Standing::Writer)];
     sink.network.set_members(members).unwrap();
     let mut fetch = sink.network.fetch(package.root, settings());
     timeout(LONG, fetch.finish()).await.unwrap().unwrap();

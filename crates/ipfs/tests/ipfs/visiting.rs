@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cidcast_ipfs::unixfs::read;
-use cidcast_ipfs::{BlockError, NetworkSettings, Trust};
+use cidcast_ipfs::{BlockError, NetworkSettings, Standing, Trust};
 use cidcast_store::Audience;
 use futures::StreamExt;
 use tokio::time::timeout;
@@ -130,9 +130,9 @@ async fn what_a_member_gave_is_not_for_strangers() {
     let (member, here) = (Peer::new().await, impatient().await);
     let package = member.add_package(1, 1000, Audience::Members);
     // Each is a member to the other.
-    let addresses = vec![here.address().await];
+    let addresses = vec![(here.address().await, Standing::Writer)];
     member.network.set_members(addresses).unwrap();
-    let addresses = vec![member.address().await];
+    let addresses = vec![(member.address().await, Standing::Writer)];
     here.network.set_members(addresses).unwrap();
     here.meet(&member).await;
 
