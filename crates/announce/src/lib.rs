@@ -14,6 +14,7 @@
 mod announcement;
 mod block_list;
 pub mod chain;
+pub mod cluster;
 mod day;
 mod envelope;
 mod error;

@@ -17,7 +17,7 @@ use serde_bytes::ByteArray;
 
 pub(crate) use block_list::{BlockListWire, BlockedWire};
 pub(crate) use notice::{NoticeWire, SaysWire};
-pub(crate) use op::OpWire;
+pub(crate) use op::{MAX_DEPTH, OpWire, check_depth};
 
 use crate::envelope::check_version;
 use crate::error::VerifyError;

@@ -18,7 +18,7 @@ const RETRACT: &str = "retract";
 const PROFILE: &str = "profile";
 const SNAPSHOT: &str = "snapshot";
 /// How deep the fields of an unknown operation may nest.
-const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 
 pub(crate) enum OpWire {
     Publish(Box<PublishWire>),
@@ -159,7 +159,8 @@ impl OpWire {
     }
 }
 
-fn check_depth(value: &Ipld, left: usize) -> Checked {
+/// Whether a value nests at most `left` deep.
+pub(crate) fn check_depth(value: &Ipld, left: usize) -> Checked {
     let below = match left.checked_sub(1) {
         Some(below) => below,
         None => return field::expect("op", "at most 16 deep", false),

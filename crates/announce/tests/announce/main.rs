@@ -10,6 +10,7 @@
 
 mod announcements;
 mod block_lists;
+mod clusters;
 mod draft;
 mod feeds;
 mod key_files;

@@ -1,0 +1,89 @@
+//! What an entry of a member's log does.
+
+use cid::Cid;
+
+use super::member::MemberSettings;
+use super::nonce::Nonce;
+use super::pin::PinSpec;
+use crate::field::{self, Checked};
+use crate::public_key::NodeId;
+
+/// Longest name of a cluster, in characters.
+const MAX_NAME: usize = 64;
+/// Longest root that is pinned, in bytes of its CID.
+const MAX_ROOT: usize = 96;
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClusterOp {
+    /// Makes a cluster, whose first writer is the author. Stands first in the first entry of its
+    /// founder's log, and nowhere else.
+    Found {
+        /// For people: up to 64 characters.
+        name: String,
+    },
+    /// Takes a node in.
+    Admit {
+        /// Who.
+        member: NodeId,
+        /// As what.
+        settings: MemberSettings,
+        /// The invitation that this uses up.
+        invitation: Nonce,
+    },
+    /// Sets a member anew.
+    Settle {
+        /// Which.
+        member: NodeId,
+        /// How.
+        settings: MemberSettings,
+    },
+    /// Puts a member out.
+    Remove {
+        /// Whom.
+        member: NodeId,
+    },
+    /// Keeps a root.
+    Pin {
+        /// Which.
+        root: Cid,
+        /// How.
+        spec: Box<PinSpec>,
+    },
+    /// Lets go of a root.
+    Unpin {
+        /// Which.
+        root: Cid,
+    },
+    /// Of a kind that a later version has: it is kept and passed on, and does nothing here.
+    Unknown {
+        /// Its name.
+        kind: String,
+    },
+}
+
+impl ClusterOp {
+    pub(super) fn check(&self) -> Checked {
+        match self {
+            Self::Found { name } => field::text("name", name, MAX_NAME),
+            Self::Admit { settings, .. } | Self::Settle { settings, .. } => settings.check(),
+            Self::Remove { .. } => Ok(()),
+            Self::Pin { root, spec } => {
+                check_root(root)?;
+                spec.check()
+            }
+            Self::Unpin { root } => check_root(root),
+            Self::Unknown { kind } => {
+                let allowed = |c: char| c.is_ascii_lowercase() || c == '-';
+                let holds = (1..=32).contains(&kind.len()) && kind.chars().all(allowed);
+                field::expect("op", "a kind of 1 to 32 characters of a-z and -", holds)
+            }
+        }
+    }
+}
+
+fn check_root(root: &Cid) -> Checked {
+    let holds = root.to_bytes().len() <= MAX_ROOT;
+    field::expect("root", "a CID of at most 96 bytes", holds)
+}
