@@ -46,6 +46,8 @@ pub struct HeartbeatDraft {
     pub pins: u64,
     /// Bytes that these have.
     pub bytes: u64,
+    /// Number of the newest change of what it keeps, in this run: whoever has seen fewer asks.
+    pub changes: u64,
     /// The newest entry that it has of each log, in the order of the authors' keys: up to 256.
     pub tips: Vec<Tip>,
     /// The newest version of the cluster's protocol that it speaks.
@@ -88,6 +90,7 @@ impl Heartbeat {
             free: draft.free,
             pins: draft.pins,
             bytes: draft.bytes,
+            changes: draft.changes,
             tips: tips.collect(),
             protocol: draft.protocol,
         };
@@ -127,6 +130,7 @@ impl Heartbeat {
             free: body.free,
             pins: body.pins,
             bytes: body.bytes,
+            changes: body.changes,
             tips: tips.collect::<Result<_, VerifyError>>()?,
             protocol: body.protocol,
         };
@@ -163,6 +167,7 @@ impl HeartbeatDraft {
         field::integer("free", self.free)?;
         field::integer("pins", self.pins)?;
         field::integer("bytes", self.bytes)?;
+        field::integer("changes", self.changes)?;
         field::at_most("tips", &self.tips, MAX_TIPS)?;
         let order = |pair: &[Tip]| match pair {
             [first, second] => first.author < second.author,

@@ -43,6 +43,9 @@ pub enum ClusterOp {
     Remove {
         /// Whom.
         member: NodeId,
+        /// Number of the last entry of its log that counts; `None`: not one. What it says after
+        /// that is void for everyone, whatever time it claims.
+        last: Option<u64>,
     },
     /// Keeps a root.
     Pin {
@@ -68,7 +71,7 @@ impl ClusterOp {
         match self {
             Self::Found { name } => field::text("name", name, MAX_NAME),
             Self::Admit { settings, .. } | Self::Settle { settings, .. } => settings.check(),
-            Self::Remove { .. } => Ok(()),
+            Self::Remove { last, .. } => field::integer("last", last.unwrap_or(0)),
             Self::Pin { root, spec } => {
                 check_root(root)?;
                 spec.check()

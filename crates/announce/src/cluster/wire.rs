@@ -46,6 +46,7 @@ pub(super) struct HeartbeatWire {
     pub(super) free: u64,
     pub(super) pins: u64,
     pub(super) bytes: u64,
+    pub(super) changes: u64,
     pub(super) tips: Vec<TipWire>,
     pub(super) protocol: u32,
 }
@@ -112,6 +113,8 @@ pub(super) struct SettleWire {
 #[serde(deny_unknown_fields)]
 pub(super) struct RemoveWire {
     member: ByteArray<32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<u64>,
 }
 
 /// The binary CID as plain bytes: as a link, whoever pins a log would pin what it names.
@@ -241,8 +244,9 @@ impl ClusterOpWire {
                 member: ByteArray::new(*member.as_bytes()),
                 settings: SettingsWire::of(settings),
             }),
-            ClusterOp::Remove { member } => Self::Remove(RemoveWire {
+            ClusterOp::Remove { member, last } => Self::Remove(RemoveWire {
                 member: ByteArray::new(*member.as_bytes()),
+                last: *last,
             }),
             ClusterOp::Pin { root, spec } => Self::Pin(Box::new(PinWire::of(root, spec))),
             ClusterOp::Unpin { root } => Self::Unpin(UnpinWire {
@@ -266,6 +270,7 @@ impl ClusterOpWire {
             },
             Self::Remove(fields) => ClusterOp::Remove {
                 member: NodeId::from_bytes(fields.member.as_slice())?,
+                last: fields.last,
             },
             Self::Pin(fields) => fields.read()?,
             Self::Unpin(fields) => ClusterOp::Unpin {

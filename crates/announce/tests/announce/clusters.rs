@@ -87,7 +87,11 @@ fn every_op() -> Vec<ClusterOp> {
             member,
             settings: settings(),
         },
-        ClusterOp::Remove { member },
+        ClusterOp::Remove { member, last: None },
+        ClusterOp::Remove {
+            member,
+            last: Some(7),
+        },
         ClusterOp::Pin {
             root: cid(0x70, 1),
             spec: Box::new(spec()),
@@ -117,6 +121,7 @@ fn heartbeat() -> HeartbeatDraft {
         free: 1 << 39,
         pins: 12,
         bytes: 34,
+        changes: 56,
         tips: authors.map(tip).to_vec(),
         protocol: 1,
     }
@@ -177,13 +182,13 @@ fn only_the_first_entry_of_a_cluster_founds_one() {
     refused(unfounded.clone());
     refused(EntryDraft {
         ops: vec![found(), found()],
-        ..unfounded.clone()
+        ..unfounded
     });
     let mut later = every_op();
     later.push(found());
     refused(EntryDraft {
         ops: later,
-        ..unfounded.clone()
+        ..unfounded
     });
     refused(EntryDraft {
         cluster: None,
