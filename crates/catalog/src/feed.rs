@@ -32,6 +32,17 @@ pub struct Feed {
     pub sync: SyncNote,
 }
 
+/// How much of a feed is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedHead {
+    /// Whose feed.
+    pub publisher: Publisher,
+    /// How many announcements are recorded, from number 0 on. At least one.
+    pub have: u64,
+    /// The CID of the last one.
+    pub head: Cid,
+}
+
 impl Feed {
     /// A feed of which nothing has been heard yet.
     pub fn unheard(publisher: Publisher) -> Self {

@@ -17,7 +17,7 @@ mod unfollowed;
 use cidcast_announce::{Announcement, Publisher};
 use cidcast_types::Cid;
 
-use crate::feed::{Feed, FeedUsage, KeptAnnouncement, SyncNote, Tombstone};
+use crate::feed::{Feed, FeedHead, FeedUsage, KeptAnnouncement, SyncNote, Tombstone};
 use crate::list::{Cursor, MAX_PAGE, Page};
 use crate::row::{integer, millis, parse, size, time};
 use crate::{Catalog, CatalogError};
@@ -65,7 +65,7 @@ impl Catalog {
         Page::cut(rows, limit, |row| row.id, FeedRow::into_feed)
     }
 
-    /// Publishers and how many of their announcements are here, by key, those after `after`.
+    /// How much is here of whom, by key, those after `after`.
     ///
     /// # Errors
     /// See [`CatalogError`].
@@ -73,17 +73,24 @@ impl Catalog {
         &self,
         after: Option<&Publisher>,
         limit: u32,
-    ) -> Result<Vec<(Publisher, u64)>, CatalogError> {
+    ) -> Result<Vec<FeedHead>, CatalogError> {
         let after = after.map_or(&[][..], |key| key.as_bytes().as_slice());
         let rows = sqlx::query!(
-            "SELECT key, have FROM publishers WHERE key > ? AND have > 0 ORDER BY key LIMIT ?",
+            r#"SELECT key, have, head AS "head!" FROM publishers
+             WHERE key > ? AND have > 0 ORDER BY key LIMIT ?"#,
             after,
             limit
         )
         .fetch_all(&self.reader)
         .await?;
         rows.into_iter()
-            .map(|row| Ok((publisher_of(&row.key)?, size("publishers.have", row.have)?)))
+            .map(|row| {
+                Ok(FeedHead {
+                    publisher: publisher_of(&row.key)?,
+                    have: size("publishers.have", row.have)?,
+                    head: announcement_cid("publishers.head", &row.head)?,
+                })
+            })
             .collect()
     }
 

@@ -59,7 +59,7 @@ pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, Noted, NoticeLimits}
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};
 pub use feed::{
-    AnnouncedAsset, Evidence, Feed, FeedChange, FeedLimits, FeedOrigin, FeedUsage, Fork,
+    AnnouncedAsset, Evidence, Feed, FeedChange, FeedHead, FeedLimits, FeedOrigin, FeedUsage, Fork,
     HeldSnapshot, Holding, Interest, KeptAnnouncement, KnownSnapshot, Listing, Loading, OwnKey,
     Quota, Recorded, SnapshotGain, SnapshotState, SyncNote, Tombstone,
 };

@@ -11,7 +11,7 @@ mod shape;
 
 use bytes::Bytes;
 use cidcast_announce::{NodeId, ParseKeyError, Publisher};
-use cidcast_types::AssetId;
+use cidcast_types::{AssetId, Cid};
 
 use shape::{RequestShape, ResponseShape};
 
@@ -137,13 +137,23 @@ pub struct Hello {
 /// How much a node has of whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heads {
-    /// Publishers and how many announcements are there: by key, or those that have moved. At most
-    /// [`MAX_HEADS`].
-    pub heads: Vec<(Publisher, u64)>,
+    /// By key, or those that have moved. At most [`MAX_HEADS`].
+    pub heads: Vec<Head>,
     /// Whether there are others after them.
     pub more: bool,
     /// What to ask with next time, to be told only what has moved in between.
     pub mark: Option<Mark>,
+}
+
+/// How much a node has of one publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Of whom.
+    pub publisher: Publisher,
+    /// How many announcements, from number 0 on.
+    pub count: u64,
+    /// The last of them; older nodes do not say.
+    pub newest: Option<Cid>,
 }
 
 /// Stands for what a node had at a moment. Only the node that gave it knows what it means.
@@ -252,6 +262,21 @@ mod tests {
         SigningKey::from_seed([n; 32]).publisher()
     }
 
+    fn head(n: u8, newest: Option<Cid>) -> Head {
+        Head {
+            publisher: publisher(n),
+            count: 4,
+            newest,
+        }
+    }
+
+    /// Of an announcement.
+    fn link() -> Cid {
+        "bafyreigdmqpykrgxyaxtlafqpqhzrb7qy2rh75nldvfd4tucqmqqme5yje"
+            .parse()
+            .unwrap()
+    }
+
     fn asset() -> AssetId {
         AssetId::from_parts(Timestamp::from_millis(6), 7)
     }
@@ -310,9 +335,13 @@ mod tests {
                 publisher: Some(publisher(1)),
             }),
             Response::Heads(Heads {
-                heads: vec![(publisher(1), 4)],
+                heads: vec![head(1, None)],
                 more: true,
                 mark: Some(Mark(Bytes::from_static(b"now"))),
+            }),
+            Response::Heads(Heads {
+                heads: vec![head(1, Some(link())), head(2, Some(link()))],
+                ..Heads::default()
             }),
             Response::Since(Since {
                 announcements: vec![Bytes::from_static(b"abc")],
@@ -352,7 +381,7 @@ mod tests {
 
     #[test]
     fn long_lists_are_refused() {
-        let heads = vec![(publisher(1), 1); MAX_HEADS + 1];
+        let heads = vec![head(1, None); MAX_HEADS + 1];
         let long = Response::Heads(Heads {
             heads,
             ..Heads::default()

@@ -15,7 +15,8 @@ use serde::Serialize;
 use super::Context;
 use super::failure::Failure;
 use super::output::table;
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, Locations};
+use crate::serve::RunFile;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -58,8 +59,9 @@ impl Finding {
 }
 
 pub(crate) async fn run(context: &Context) -> Result<ExitCode, Failure> {
-    let config = config::read(&context.locations, &context.data_dir);
-    let mut findings = vec![configuration(context, config.as_ref().err())];
+    let locations = locations(context);
+    let config = config::read(&locations, &context.data_dir);
+    let mut findings = vec![configuration(context, &locations, config.as_ref().err())];
     let config = config.unwrap_or_default();
     findings.push(machine::tools(&config));
     findings.push(disk::data_dir(context.data_dir.path()));
@@ -92,17 +94,31 @@ fn rows(findings: &[Finding]) -> String {
     table(&findings.iter().map(row).collect::<Vec<_>>())
 }
 
-fn configuration(context: &Context, error: Option<&ConfigError>) -> Finding {
+/// What the command line names goes first, then what the node was started with.
+fn locations(context: &Context) -> Locations {
+    let mut locations = context.locations.clone();
+    if locations.config.is_none() && context.api.is_none() {
+        // A file that cannot be read is told of by those who look for the node.
+        let run = RunFile::read(&context.data_dir).ok().flatten();
+        locations.config = run.and_then(|run| run.config);
+    }
+    locations
+}
+
+fn configuration(context: &Context, locations: &Locations, error: Option<&ConfigError>) -> Finding {
     let what = "configuration";
     if let Some(error) = error {
         let detail = format!("{error} (what follows is about the defaults)");
         return Finding::problem(what, detail);
     }
-    let file = context.locations.config.clone();
-    let file = file.unwrap_or_else(|| context.data_dir.config_file());
-    if file.exists() {
-        Finding::fine(what, file.display().to_string())
-    } else {
-        Finding::fine(what, "defaults")
+    let own = context.data_dir.config_file();
+    match &locations.config {
+        Some(file) if *file != own && context.locations.config.is_none() => {
+            let detail = format!("{} (what the node was started with)", file.display());
+            Finding::fine(what, detail)
+        }
+        Some(file) => Finding::fine(what, file.display().to_string()),
+        None if own.exists() => Finding::fine(what, own.display().to_string()),
+        None => Finding::fine(what, "defaults"),
     }
 }

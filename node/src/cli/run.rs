@@ -29,7 +29,7 @@ pub(crate) fn serve(context: &Context, options: ServeArgs) -> Result<ExitCode, F
 async fn run(context: &Context, config: &Config, first: FirstRun) -> Result<ExitCode, Failure> {
     let running = serve::start(config, context.data_dir.clone()).await?;
     let addresses = running.addresses();
-    let file = RunFile::of_this_process(addresses);
+    let file = RunFile::of_this_process(addresses, &context.data_dir);
     context
         .output
         .result(&file, || greeting(addresses, &file, first));

@@ -17,7 +17,11 @@ pub(crate) struct Locations {
 
 /// The directory that holds everything a node keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DataDir(PathBuf);
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// The configuration file that goes before the one in the directory.
+    config: Option<PathBuf>,
+}
 
 /// Whether [`DataDir::create`] made the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,47 +63,56 @@ impl DataDir {
             .clone()
             .or_else(default)
             .ok_or(DataDirError::NoHome)?;
-        Ok(Self(std::path::absolute(&chosen).unwrap_or(chosen)))
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Ok(Self {
+            path: absolute(chosen),
+            config: locations.config.clone().map(absolute),
+        })
     }
 
     /// The directory itself.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// The configuration file that counts, whether it exists or not.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| self.own_config())
     }
 
     /// Where this node keeps its configuration unless told otherwise.
-    pub(crate) fn config_file(&self) -> PathBuf {
-        self.0.join("config.yaml")
+    fn own_config(&self) -> PathBuf {
+        self.path.join("config.yaml")
     }
 
     /// Where a running node says how to reach it.
     pub(crate) fn run_file(&self) -> PathBuf {
-        self.0.join("run.json")
+        self.path.join("run.json")
     }
 
     /// The local admin token, readable by its owner only.
     pub(crate) fn admin_token_file(&self) -> PathBuf {
-        self.0.join("admin.token")
+        self.path.join("admin.token")
     }
 
     /// Names that this node has published, and their keys.
     pub(crate) fn names_folder(&self) -> PathBuf {
-        self.0.join("names")
+        self.path.join("names")
     }
 
     /// The peer's private key.
     pub(crate) fn swarm_key_file(&self) -> PathBuf {
-        self.0.join("peer.key")
+        self.path.join("peer.key")
     }
 
     /// The publisher's private key.
     pub(crate) fn publisher_key_file(&self) -> PathBuf {
-        self.0.join("publisher.key")
+        self.path.join("publisher.key")
     }
 
     /// The catalog's database.
     pub(crate) fn catalog_file(&self) -> PathBuf {
-        self.0.join("catalog.sqlite")
+        self.path.join("catalog.sqlite")
     }
 
     /// Where blocks lie.
@@ -108,17 +121,17 @@ impl DataDir {
             .store
             .dir
             .clone()
-            .unwrap_or_else(|| self.0.join("store"))
+            .unwrap_or_else(|| self.path.join("store"))
     }
 
     /// Makes the directory (mode 0700) if it is missing, with a copy of the documented
     /// configuration in which every key is commented out.
     pub(crate) fn create(&self) -> Result<FirstRun, DataDirError> {
         let failed = |source| DataDirError::NotMade {
-            path: self.0.clone(),
+            path: self.path.clone(),
             source,
         };
-        let first = if self.0.is_dir() {
+        let first = if self.path.is_dir() {
             FirstRun::No
         } else {
             FirstRun::Yes
@@ -126,16 +139,16 @@ impl DataDir {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&self.0)
+            .create(&self.path)
             .map_err(failed)?;
         if first == FirstRun::Yes {
-            std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(0o700))
+            std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o700))
                 .map_err(failed)?;
             let written = std::fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .mode(0o600)
-                .open(self.config_file())
+                .open(self.own_config())
                 .and_then(|mut file| file.write_all(commented_out(DOCUMENTED).as_bytes()));
             written.map_err(failed)?;
         }

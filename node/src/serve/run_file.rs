@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,15 +20,19 @@ pub(crate) struct RunFile {
     pub(crate) gateway: String,
     /// Multiaddresses with `/p2p/…`.
     pub(crate) swarm: Vec<String>,
+    /// The configuration file that it was started with; none if there was none.
+    #[serde(default)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 impl RunFile {
-    pub(crate) fn of_this_process(addresses: &Addresses) -> Self {
+    pub(crate) fn of_this_process(addresses: &Addresses, data_dir: &DataDir) -> Self {
         Self {
             pid: std::process::id(),
             api: reachable(addresses.api),
             gateway: reachable(addresses.gateway),
             swarm: addresses.swarm.clone(),
+            config: Some(data_dir.config_file()).filter(|file| file.exists()),
         }
     }
 
@@ -108,6 +112,7 @@ mod tests {
             api: reachable("0.0.0.0:1".parse().unwrap()),
             gateway: reachable("[::]:2".parse().unwrap()),
             swarm: vec!["/ip4/127.0.0.1/tcp/3/p2p/x".into()],
+            config: Some("/etc/cidcast.yaml".into()),
         };
         assert_eq!(
             (run.api.as_str(), run.gateway.as_str()),

@@ -62,7 +62,7 @@ pub(crate) async fn start(config: &Config, data_dir: DataDir) -> anyhow::Result<
     };
     let intake = shutdown.child();
     listen(config, &core, sockets, registry, door, &addresses, &intake);
-    RunFile::of_this_process(&addresses)
+    RunFile::of_this_process(&addresses, &data_dir)
         .write(&data_dir)
         .context("cannot write run.json")?;
     let Core {

@@ -7,8 +7,8 @@ use cidcast_announce::{
     ViewSharing,
 };
 use cidcast_catalog::{
-    AnnouncedQuery, Catalog, Evidence, FeedChange, FeedLimits, Interest, Listing, OwnKey, Patch,
-    Quota, Recorded, SyncNote,
+    AnnouncedQuery, Catalog, Evidence, FeedChange, FeedHead, FeedLimits, Interest, Listing, OwnKey,
+    Patch, Quota, Recorded, SyncNote,
 };
 use cidcast_types::{Cid, RootCid, Visibility};
 
@@ -195,7 +195,12 @@ async fn a_feed_moves_in_order_only() {
     assert_eq!(record(&catalog, &all[2..3]).await, [Recorded::Duplicate]);
     assert_eq!(record(&catalog, &all[..1]).await, [Recorded::Superseded]);
     let heads = catalog.feed_heads(None, 9).await.unwrap();
-    assert_eq!(heads, [(key(1).publisher(), 3)]);
+    let head = FeedHead {
+        publisher: key(1).publisher(),
+        have: 3,
+        head: all[2].cid(),
+    };
+    assert_eq!(heads, [head]);
 
     // Another one with number 2, and what would follow it.
     let mut ops: Vec<_> = all[..2].iter().map(|one| one.ops().to_vec()).collect();

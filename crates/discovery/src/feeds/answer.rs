@@ -4,7 +4,7 @@ use cidcast_announce::Publisher;
 use cidcast_catalog::CatalogError;
 
 use super::ledger::Ledger;
-use crate::wire::{Heads, MAX_ANNOUNCEMENTS, MAX_HEADS, Mark, Response, Since};
+use crate::wire::{Head, Heads, MAX_ANNOUNCEMENTS, MAX_HEADS, Mark, Response, Since};
 
 /// An answer has at most this many bytes of announcements: with the newest and the one of the
 /// snapshot, 64 KiB each at the most, it fits in what the protocol sends (1 MiB).
@@ -24,9 +24,14 @@ pub(super) async fn heads(
         return Ok(Response::Heads(Heads { heads, more, mark }));
     }
     let most = u32::try_from(MAX_HEADS).unwrap_or(u32::MAX);
-    let mut heads = ledger.catalog().feed_heads(after, most + 1).await?;
-    let more = heads.len() > MAX_HEADS;
-    heads.truncate(MAX_HEADS);
+    let here = ledger.catalog().feed_heads(after, most + 1).await?;
+    let more = here.len() > MAX_HEADS;
+    let heads = here.into_iter().take(MAX_HEADS).map(|feed| Head {
+        publisher: feed.publisher,
+        count: feed.have,
+        newest: Some(feed.head),
+    });
+    let heads = heads.collect();
     Ok(Response::Heads(Heads { heads, more, mark }))
 }
 

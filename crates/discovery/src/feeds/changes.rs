@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use cidcast_announce::Publisher;
 
-use crate::wire::{MAX_HEADS, Mark};
+use crate::wire::{Head, MAX_HEADS, Mark};
 
 /// Feeds whose last move is remembered: whoever has missed more is told everything.
 const MOST: usize = 4096;
@@ -24,7 +24,7 @@ pub(crate) struct Changes {
     /// Moves up to this one are forgotten.
     forgotten: u64,
     /// Each feed's last move.
-    by_move: BTreeMap<u64, (Publisher, u64)>,
+    by_move: BTreeMap<u64, Head>,
     last: HashMap<Publisher, u64>,
 }
 
@@ -40,19 +40,19 @@ impl Changes {
         }
     }
 
-    /// A feed has moved: `have` of it are here.
-    pub(crate) fn note(&mut self, publisher: Publisher, have: u64) {
+    /// A feed has moved.
+    pub(crate) fn note(&mut self, head: Head) {
         self.count += 1;
-        if let Some(before) = self.last.insert(publisher, self.count) {
+        if let Some(before) = self.last.insert(head.publisher, self.count) {
             self.by_move.remove(&before);
         }
-        self.by_move.insert(self.count, (publisher, have));
+        self.by_move.insert(self.count, head);
         while self.by_move.len() > MOST {
-            let Some((forgotten, (publisher, _))) = self.by_move.pop_first() else {
+            let Some((forgotten, head)) = self.by_move.pop_first() else {
                 return;
             };
             self.forgotten = forgotten;
-            self.last.remove(&publisher);
+            self.last.remove(&head.publisher);
         }
     }
 
@@ -63,7 +63,7 @@ impl Changes {
     }
 
     /// What has moved since a mark; none if that cannot be said, or is too much for one answer.
-    pub(crate) fn since(&self, mark: &Mark) -> Option<Vec<(Publisher, u64)>> {
+    pub(crate) fn since(&self, mark: &Mark) -> Option<Vec<Head>> {
         let (run, count) = mark.0.split_at_checked(8)?;
         let (run, count) = (run.try_into().ok()?, count.try_into().ok()?);
         let (run, count) = (u64::from_be_bytes(run), u64::from_be_bytes(count));
@@ -88,16 +88,24 @@ mod tests {
         SigningKey::from_seed(seed).publisher()
     }
 
+    fn head(publisher: Publisher, count: u64) -> Head {
+        Head {
+            publisher,
+            count,
+            newest: None,
+        }
+    }
+
     #[test]
     fn whoever_asks_again_is_told_what_has_moved_since() {
         let mut changes = Changes::new(7);
-        changes.note(publisher(1), 1);
+        changes.note(head(publisher(1), 1));
         let mark = changes.mark();
         assert_eq!(changes.since(&mark), Some(vec![]));
-        changes.note(publisher(2), 5);
-        changes.note(publisher(1), 2);
-        changes.note(publisher(2), 6);
-        let moved = vec![(publisher(1), 2), (publisher(2), 6)];
+        changes.note(head(publisher(2), 5));
+        changes.note(head(publisher(1), 2));
+        changes.note(head(publisher(2), 6));
+        let moved = vec![head(publisher(1), 2), head(publisher(2), 6)];
         assert_eq!(changes.since(&mark), Some(moved));
         assert_eq!(changes.since(&changes.mark()), Some(vec![]));
     }
@@ -110,7 +118,7 @@ mod tests {
             assert_eq!(changes.since(&Mark(Bytes::copy_from_slice(bytes))), None);
         }
         let mut ahead = Changes::new(7);
-        ahead.note(publisher(1), 1);
+        ahead.note(head(publisher(1), 1));
         assert_eq!(changes.since(&ahead.mark()), None, "from the future");
     }
 
@@ -122,16 +130,16 @@ mod tests {
             .map(publisher)
             .collect();
         for publisher in &publishers {
-            changes.note(*publisher, 1);
+            changes.note(head(*publisher, 1));
         }
         assert_eq!((changes.by_move.len(), changes.last.len()), (MOST, MOST));
         assert_eq!(changes.since(&first), None);
         let mark = changes.mark();
         for publisher in publishers.iter().take(MAX_HEADS) {
-            changes.note(*publisher, 2);
+            changes.note(head(*publisher, 2));
         }
         assert_eq!(changes.since(&mark).unwrap().len(), MAX_HEADS);
-        changes.note(publishers[MAX_HEADS], 2);
+        changes.note(head(publishers[MAX_HEADS], 2));
         assert_eq!(changes.since(&mark), None, "more than fits in an answer");
     }
 }

@@ -1,8 +1,8 @@
 //! Asking a peer against whom it has evidence of a fork, and for that evidence.
 //!
-//! Gossip tells those who listen; this tells everybody else, also who hears of one branch only. Two
-//! branches of one length look alike in what nodes say of their heads, so the newest announcement
-//! of some feeds is compared with each peer that comes.
+//! Gossip tells those who listen; this tells everybody else, also who hears of one branch only. A
+//! peer names the newest announcement of each feed: where another one has that number here, it is
+//! asked for it, and the two are the evidence.
 
 use cidcast_announce::{Announcement, Publisher, chain};
 use cidcast_ipfs::requests::Requests;
@@ -17,9 +17,9 @@ use crate::wire::{Request, Response};
 const MOST_ANSWERS: usize = 8;
 /// Pieces of evidence that are taken from one peer at a time; the next time goes on.
 const MOST_PIECES: usize = 16;
-
-/// Feeds whose newest announcement is compared at a time: one announcement each.
-const MOST_COMPARED: usize = 16;
+/// Newest announcements that are asked of one peer at a time. The evidence that they are says who
+/// is asked about no more, so the next time goes on.
+pub(super) const MOST_COMPARED: usize = 64;
 
 /// Publishers of whom is known now that they have two histories, and the number of one that
 /// contradicts.
@@ -54,29 +54,15 @@ pub(super) async fn catch_up(
     Ok(found)
 }
 
-/// Looks whether a peer has the same newest announcement of feeds that are as long there as here:
-/// of a few of them, others each time.
+/// Takes the newest announcements of a peer that differ from those with the same numbers here, and
+/// notes whose histories part.
 pub(super) async fn compare(
     ledger: &Ledger,
-    requests: &Requests,
-    peer: PeerId,
-    mut same: Vec<(Publisher, u64)>,
-) -> Result<Found, FetchError> {
-    let turn = usize::try_from(ledger.now().as_millis()).unwrap_or(0);
-    let first = turn.checked_rem(same.len()).unwrap_or(0);
-    same.rotate_left(first);
-    let mut found = Found::new();
-    for (publisher, count) in same.into_iter().take(MOST_COMPARED) {
-        let Some(seq) = count.checked_sub(1) else {
-            continue;
-        };
-        if ledger
-            .is_forked(&publisher)
-            .await
-            .map_err(LedgerError::from)?
-        {
-            continue;
-        }
+    (requests, peer): (&Requests, PeerId),
+    differing: Vec<(Publisher, u64)>,
+    found: &mut Found,
+) -> Result<(), FetchError> {
+    for (publisher, seq) in differing {
         let request = Request::Since {
             publisher,
             from: seq,
@@ -99,11 +85,13 @@ pub(super) async fn compare(
             return Err(FetchError::OutOfOrder);
         }
         let taken = ledger.take(vec![newest]).await?;
-        if taken.outcomes.contains(&Outcome::Conflicting) {
-            found.push((publisher, seq));
+        match taken.outcomes.first() {
+            Some(Outcome::Conflicting) => found.push((publisher, seq)),
+            // It is the same one, whatever the peer called it: its word is not worth more requests.
+            _ => break,
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 async fn is_missing(ledger: &Ledger, publisher: &Publisher) -> Result<bool, LedgerError> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use cidcast_announce::{Announcement, Publisher, SegmentError, VerifyError};
 use cidcast_catalog::{
-    Catalog, CatalogError, FeedChange, FeedLimits, Interest, Recorded, SyncNote,
+    Catalog, CatalogError, Feed, FeedChange, FeedLimits, Interest, Recorded, SyncNote,
 };
 use cidcast_runtime::{Clock, locked, random_u128};
 use cidcast_store::{Audience, GetError, Holder, ParseHolderError, PinError, PutError, Store};
@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, broadcast};
 use super::changes::Changes;
 use super::metrics::{Metrics, Outcome};
 use super::settings::{FeedSettings, Mode};
-use crate::wire::Mark;
+use crate::wire::{Head, Mark};
 
 pub(crate) use snapshots::Begun;
 
@@ -229,23 +229,26 @@ impl Ledger {
             self.let_go(&publisher, useless).await?;
         }
         let feed = catalog.feed(&publisher).await?;
-        taken.have = feed.map_or(0, |feed| feed.have);
-        if taken.outcomes.contains(&Outcome::Applied) {
-            self.moved(publisher, taken.have);
+        taken.have = feed.as_ref().map_or(0, |feed| feed.have);
+        if let Some(feed) = feed
+            && taken.outcomes.contains(&Outcome::Applied)
+        {
+            self.moved(&feed);
         }
         Ok(taken)
     }
 
     /// A feed has moved: whoever asks what has is told.
-    fn moved(&self, publisher: Publisher, have: u64) {
-        self.changes().note(publisher, have);
+    fn moved(&self, feed: &Feed) {
+        self.changes().note(Head {
+            publisher: feed.publisher,
+            count: feed.have,
+            newest: feed.head,
+        });
     }
 
     /// A mark of what is here now, and what has moved since another one, if that can be said.
-    pub(crate) fn moved_since(
-        &self,
-        since: Option<&Mark>,
-    ) -> (Mark, Option<Vec<(Publisher, u64)>>) {
+    pub(crate) fn moved_since(&self, since: Option<&Mark>) -> (Mark, Option<Vec<Head>>) {
         let changes = self.changes();
         (changes.mark(), since.and_then(|mark| changes.since(mark)))
     }

@@ -8,7 +8,7 @@ mod answers;
 mod elsewhere;
 mod own_feed;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cidcast_announce::{Announcement, Op, Profile, Publisher};
@@ -81,7 +81,7 @@ enum Done {
     },
     Forks {
         peer: PeerId,
-        result: Result<evidence::Found, FetchError>,
+        found: evidence::Found,
     },
     Name {
         result: Result<Option<Announcement>, NameError>,
@@ -121,6 +121,9 @@ pub(super) struct Travel {
     names: Names,
     blocks: Blocks,
     elsewhere: Elsewhere,
+    /// What peers call the newest of feeds and is another one here, with its number. Bounded for
+    /// each peer.
+    differing: BTreeMap<PeerId, Vec<(Publisher, u64)>>,
     /// Whom is asked for evidence now.
     testifying: BTreeSet<PeerId>,
     speaking: BTreeSet<PeerId>,
@@ -149,6 +152,7 @@ impl Travel {
             names: parts.names,
             blocks: parts.blocks,
             elsewhere: Elsewhere::default(),
+            differing: BTreeMap::new(),
             testifying: BTreeSet::new(),
             speaking: BTreeSet::new(),
             reconcile_at: Instant::now(),
@@ -280,6 +284,8 @@ impl Travel {
             .collect();
         self.sync.connected(&self.speaking);
         self.elsewhere.retain(&self.speaking);
+        self.differing
+            .retain(|peer, _| self.speaking.contains(peer));
         self.confirm_own().await;
     }
 

@@ -144,8 +144,8 @@ fn reply(world: &World, peer: usize, asks: &Asks) -> Answer {
                 return Answer::Heads(Heads { heads, more, mark });
             }
             let heads = asked.shelf.heads();
-            let heads = heads.map(|(whose, have)| (world.histories.publisher(whose), have));
-            let heads = heads.filter(|(publisher, _)| after.is_none_or(|after| *publisher > after));
+            let heads = heads.map(|(whose, have)| world.histories.head(whose, have));
+            let heads = heads.filter(|head| after.is_none_or(|after| head.publisher > after));
             let mut heads: Vec<_> = heads.take(MAX_HEADS + 1).collect();
             let more = heads.len() > MAX_HEADS;
             heads.truncate(MAX_HEADS);
@@ -203,12 +203,12 @@ pub(super) fn answered(world: &mut World, id: u64, answer: Answer) {
 fn heard_heads(world: &mut World, asker: usize, peer: usize, answer: &Heads) {
     let peer = world.nodes[peer].peer;
     let node = &mut world.nodes[asker];
-    for (publisher, count) in &answer.heads {
-        let whose = world.histories.whose(publisher).expect("a publisher");
+    for head in &answer.heads {
+        let whose = world.histories.whose(&head.publisher).expect("a publisher");
         let have = node.shelf.have(whose);
-        node.sync.claimed(peer, *publisher, *count, have);
+        node.sync.claimed(peer, head.publisher, head.count, have);
     }
-    let last = answer.heads.last().map(|(publisher, _)| *publisher);
+    let last = answer.heads.last().map(|head| head.publisher);
     let after = last.filter(|_| answer.more);
     node.sync.heads_answered(peer, after, answer.mark.clone());
 }

@@ -8,6 +8,8 @@ use cidcast_announce::{
 };
 use cidcast_types::{AssetId, RootCid, Timestamp};
 
+use crate::wire::Head;
+
 /// The time at which a simulation begins, in milliseconds.
 pub(super) const BEGIN: u64 = 1_780_000_000_000;
 
@@ -72,6 +74,16 @@ impl Histories {
 
     pub(super) fn feed(&self, whose: usize) -> &[Announcement] {
         &self.said[whose]
+    }
+
+    /// What a node says that has so many of them.
+    pub(super) fn head(&self, whose: usize, count: u64) -> Head {
+        let last = count.checked_sub(1).map(|seq| self.get((whose, seq)));
+        Head {
+            publisher: self.publisher(whose),
+            count,
+            newest: last.map(Announcement::cid),
+        }
     }
 
     pub(super) fn get(&self, (whose, seq): Said) -> &Announcement {

@@ -208,7 +208,7 @@ impl World {
         let outcome = taker.shelf.take(&self.histories, said);
         if outcome == Outcome::Applied {
             let have = taker.shelf.have(said.0);
-            taker.changes.note(self.histories.publisher(said.0), have);
+            taker.changes.note(self.histories.head(said.0, have));
             for watched in &mut self.watched {
                 if watched.said == said {
                     watched.reached.insert(node, self.now);

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use cidcast_announce::{NodeId, Publisher};
-use cidcast_types::AssetId;
+use cidcast_types::{AssetId, Cid};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use super::{
-    Copies, Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_MARK, MAX_NOTICES,
+    Copies, Head, Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_MARK, MAX_NOTICES,
     MAX_PEERS, MAX_TEXT, Mark, NoticeAnswer, Request, Response, Since, WireError,
 };
 
@@ -57,6 +57,9 @@ pub(super) enum ResponseShape {
     },
     Heads {
         heads: Vec<(Key, u64)>,
+        /// The last announcement of each, in the same order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        newest: Vec<Cid>,
         more: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<Bytes>,
@@ -200,8 +203,9 @@ impl ResponseShape {
             Response::Heads(Heads { heads, more, mark }) => Self::Heads {
                 heads: heads
                     .iter()
-                    .map(|(head, count)| (key(head), *count))
+                    .map(|head| (key(&head.publisher), head.count))
                     .collect(),
+                newest: heads.iter().map_while(|head| head.newest).collect(),
                 more,
                 mark: mark.map(|mark| mark.0),
             },
@@ -245,19 +249,15 @@ impl ResponseShape {
                 })
             }
             Self::Heads {
-                heads,
+                heads: counts,
+                newest,
                 more,
                 mark: told,
-            } => {
-                at_most("heads", heads.len(), MAX_HEADS)?;
-                let read = |(head, count)| Ok((publisher(head)?, count));
-                let heads = heads
-                    .into_iter()
-                    .map(read)
-                    .collect::<Result<_, WireError>>()?;
-                let mark = told.map(mark).transpose()?;
-                Response::Heads(Heads { heads, more, mark })
-            }
+            } => Response::Heads(Heads {
+                heads: heads(counts, newest)?,
+                more,
+                mark: told.map(mark).transpose()?,
+            }),
             Self::Since {
                 announcements,
                 newest,
@@ -340,6 +340,21 @@ fn publisher(key: Key) -> Result<Publisher, WireError> {
 fn mark(bytes: Bytes) -> Result<Mark, WireError> {
     at_most("mark", bytes.len(), MAX_MARK)?;
     Ok(Mark(bytes))
+}
+
+fn heads(counts: Vec<(Key, u64)>, newest: Vec<Cid>) -> Result<Vec<Head>, WireError> {
+    at_most("heads", counts.len(), MAX_HEADS)?;
+    at_most("newest", newest.len(), counts.len())?;
+    let newest = newest.into_iter().map(Some).chain(std::iter::repeat(None));
+    let heads = counts.into_iter().zip(newest);
+    let read = |((key, count), newest)| {
+        Ok(Head {
+            publisher: publisher(key)?,
+            count,
+            newest,
+        })
+    };
+    heads.map(read).collect()
 }
 
 fn copies(notices: Vec<Bytes>, more: bool, addresses: Vec<String>) -> Result<Response, WireError> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cidcast_announce::{Announcement, Draft, Op, Profile, SigningKey};
 use cidcast_discovery::feeds::{Mode, Outcome};
-use cidcast_discovery::wire::{Heads, Request, Response, Since};
+use cidcast_discovery::wire::{Head, Heads, Request, Response, Since};
 use cidcast_ipfs::gossip::{MAX_BYTES, Topic};
 use cidcast_ipfs::swarm::Swarm;
 use cidcast_runtime::Shutdown;
@@ -171,7 +171,11 @@ async fn a_peer_that_promises_and_does_not_deliver_is_seen_through() {
         while let Some(request) = inbound.next().await {
             let answer = match Request::decode(&request.bytes).unwrap() {
                 Request::Heads { .. } => Response::Heads(Heads {
-                    heads: vec![(publisher, 1 << 40)],
+                    heads: vec![Head {
+                        publisher,
+                        count: 1 << 40,
+                        newest: None,
+                    }],
                     ..Heads::default()
                 }),
                 Request::Since { from, .. } => {
@@ -207,4 +211,44 @@ async fn a_peer_that_promises_and_does_not_deliver_is_seen_through() {
     answers.await.unwrap();
     assert_eq!(host.count(Outcome::Applied), 0);
     host.stop().await;
+}
+
+/// As many announcements with one name as asked for.
+fn branch(key: &SigningKey, name: &str, count: u64) -> Vec<Announcement> {
+    let mut all: Vec<Announcement> = Vec::new();
+    for seq in 0..count {
+        all.push(named(key, seq, all.last(), name));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn branches_of_any_length_are_found_as_soon_as_two_nodes_meet() {
+    let (here, there) = (Host::new(Mode::Open).await, Host::new(Mode::Open).await);
+    let keys: Vec<_> = (0..20)
+        .map(|n| SigningKey::from_seed([100 + n; 32]))
+        .collect();
+    for (key, n) in keys.iter().zip(0..) {
+        // Longer here, longer there, of one length.
+        let counts = [(3, 1), (1, 3), (2, 2)][n % 3_usize];
+        for (host, name, count) in [(&here, "Here", counts.0), (&there, "There", counts.1)] {
+            let all = branch(key, name, count);
+            for announcement in all {
+                let taken = host.feeds().offer(announcement.bytes()).await.unwrap();
+                assert_eq!(taken, Outcome::Applied);
+            }
+        }
+    }
+    here.meet(&there).await;
+    for host in [&here, &there] {
+        for key in &keys {
+            let publisher = key.publisher();
+            eventually("evidence", async || host.feed(&publisher).await?.forked_at).await;
+            let forks = host.catalog.forks(&publisher).await.unwrap();
+            assert!(!forks.is_empty(), "and it is kept");
+        }
+    }
+    for host in [here, there] {
+        host.stop().await;
+    }
 }

@@ -142,7 +142,9 @@ async fn a_moved_key_waits_for_what_its_name_leads_to() {
     let mut own = new.feeds().watch_own();
     let doubts = |own: &OwnStatus| own.standing == Standing::Unconfirmed && own.error.is_some();
     let waiting = own.wait_for(doubts);
-    tokio::time::timeout(LONG, waiting).await.unwrap().unwrap();
+    // A block that nobody has is looked for some 40 s.
+    let waiting = tokio::time::timeout(3 * LONG, waiting).await;
+    waiting.unwrap().unwrap();
 
     // The old host comes back once more, and says where it is now.
     let one = Host::at(old, Mode::Follows, DAY_ZERO + 1000).await;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cidcast_announce::{Announcement, Draft, Op, Profile, Publisher, SigningKey, Snapshot};
 use cidcast_catalog::{Patch, SnapshotState};
 use cidcast_discovery::feeds::{FeedSettings, Mode, SnapshotFate};
-use cidcast_discovery::wire::{Heads, Request, Response, Since};
+use cidcast_discovery::wire::{Head, Heads, Request, Response, Since};
 use cidcast_ipfs::requests::Inbound;
 use cidcast_runtime::Shutdown;
 use cidcast_store::{Audience, Holder};
@@ -176,12 +176,20 @@ impl Story {
     }
 }
 
+fn head(publisher: &Publisher) -> Head {
+    Head {
+        publisher: *publisher,
+        count: 3,
+        newest: None,
+    }
+}
+
 /// Answers as a node would that has all of the stories.
 async fn tell(stories: BTreeMap<Publisher, Story>, mut inbound: Inbound) {
     while let Some(request) = inbound.next().await {
         let answer = match Request::decode(&request.bytes).unwrap() {
             Request::Heads { .. } => Response::Heads(Heads {
-                heads: stories.keys().map(|key| (*key, 3)).collect(),
+                heads: stories.keys().map(head).collect(),
                 ..Heads::default()
             }),
             Request::Since {

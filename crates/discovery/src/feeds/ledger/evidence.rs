@@ -1,9 +1,10 @@
 //! Evidence of forks in the ledger.
 
 use cidcast_announce::{Announcement, Publisher};
-use cidcast_catalog::{CatalogError, Evidence, Recorded};
+use cidcast_catalog::{CatalogError, Evidence, Feed, Recorded};
 
 use super::{Ledger, LedgerError};
+use crate::wire::Head;
 
 impl Ledger {
     /// Keeps an announcement that does not go with what is recorded, and that, as evidence. Whether
@@ -33,6 +34,30 @@ impl Ledger {
             return Ok(false);
         };
         Ok(self.keep_evidence(&first, other).await?)
+    }
+
+    /// The number of the newest announcement that a peer names, if another one has that number here
+    /// and nothing is known against the publisher yet.
+    pub(crate) async fn parts_from(
+        &self,
+        told: &Head,
+        feed: &Feed,
+    ) -> Result<Option<u64>, CatalogError> {
+        let (Some(newest), Some(seq)) = (told.newest, told.count.checked_sub(1)) else {
+            return Ok(None);
+        };
+        if told.count > feed.have || feed.forked_at.is_some() {
+            return Ok(None); // what comes next shows whether it follows
+        }
+        let here = match told.count == feed.have {
+            true => feed.head,
+            false => {
+                self.catalog()
+                    .announcement_cid(&feed.publisher, seq)
+                    .await?
+            }
+        };
+        Ok(here.filter(|here| *here != newest).map(|_| seq))
     }
 
     /// Keeps two announcements that cannot both be. Whether they are the first against their

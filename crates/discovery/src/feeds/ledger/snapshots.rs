@@ -54,8 +54,10 @@ impl Ledger {
         // Also after a failure: then nothing needs what was pinned.
         self.tidy(&publisher).await?;
         let begun = begun?;
-        if let Begun::Loaded { have } = begun {
-            self.moved(publisher, have);
+        if let Begun::Loaded { .. } = begun {
+            if let Some(feed) = self.catalog().feed(&publisher).await? {
+                self.moved(&feed);
+            }
             // Nobody listens: nothing is lost, all of it is in the rows.
             let _ = self.inner.events.send(FeedEvent {
                 publisher,

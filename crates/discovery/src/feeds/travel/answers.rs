@@ -1,7 +1,7 @@
 //! What came of asking.
 
 use cidcast_announce::Publisher;
-use cidcast_catalog::SyncNote;
+use cidcast_catalog::{CatalogError, SyncNote};
 use cidcast_ipfs::swarm::PeerId;
 
 use super::super::evidence;
@@ -9,7 +9,7 @@ use super::super::fetch::{self, FetchError};
 use super::super::metrics::Outcome;
 use super::super::sync::Failure;
 use super::{Done, Travel};
-use crate::wire::{Heads, Mark};
+use crate::wire::{Head, Heads, Mark};
 
 impl Travel {
     pub(super) async fn done(&mut self, done: Done) {
@@ -31,16 +31,10 @@ impl Travel {
                 publisher,
                 result,
             } => self.since(peer, publisher, result).await,
-            Done::Forks { peer, result } => {
+            Done::Forks { peer, found } => {
                 self.testifying.remove(&peer);
-                match result {
-                    Ok(found) => {
-                        for (publisher, seq) in found {
-                            self.forked(&publisher, seq).await;
-                        }
-                    }
-                    // Older programs do not know the question.
-                    Err(error) => tracing::debug!(%peer, %error, "a peer told of no forks"),
+                for (publisher, seq) in found {
+                    self.forked(&publisher, seq).await;
                 }
             }
             Done::Name { result } => self.name_told(result).await,
@@ -84,58 +78,70 @@ impl Travel {
 
     async fn heads(&mut self, peer: PeerId, since: Option<Mark>, answer: Heads) {
         let Heads { heads, more, mark } = answer;
-        let own = self.own.publisher();
-        let mut same = Vec::new();
-        for (publisher, count) in &heads {
-            if *publisher == own {
-                self.elsewhere.says(peer, *count);
+        for head in &heads {
+            if let Err(error) = self.head(peer, head).await {
+                tracing::error!(%error, "what is here of a feed could not be read");
+                let now = self.ledger.now();
+                self.sync.heads_failed(peer, Failure::Request, now);
+                return;
             }
-            match self.ledger.limits(publisher).await {
-                Ok(Some(_)) => {}
-                Ok(None) => continue,
-                Err(error) => {
-                    tracing::error!(%error, "what is wanted could not be read");
-                    let now = self.ledger.now();
-                    self.sync.heads_failed(peer, Failure::Request, now);
-                    return;
-                }
-            }
-            let feed = self.ledger.catalog().feed(publisher).await;
-            let have = feed.ok().flatten().map_or(0, |feed| feed.have);
-            if *count == have && since.is_none() {
-                same.push((*publisher, have));
-            }
-            self.sync.claimed(peer, *publisher, *count, have);
         }
-        let last = heads.last().map(|(publisher, _)| *publisher);
+        let last = heads.last().map(|head| head.publisher);
         let after = last.filter(|_| more);
         if after.is_none() {
             match since {
                 None => self.elsewhere.has_told(peer),
                 Some(_) => self.elsewhere.has_told_more(peer),
             }
-            self.ask_for_forks(peer, same);
+            self.ask_for_forks(peer);
         }
         self.sync.heads_answered(peer, after, mark);
     }
 
-    fn ask_for_forks(&mut self, peer: PeerId, same: Vec<(Publisher, u64)>) {
+    /// What a peer says to have of one publisher.
+    async fn head(&mut self, peer: PeerId, head: &Head) -> Result<(), CatalogError> {
+        let Head {
+            publisher, count, ..
+        } = *head;
+        if publisher == self.own.publisher() {
+            self.elsewhere.says(peer, count);
+        }
+        if self.ledger.limits(&publisher).await?.is_none() {
+            return Ok(());
+        }
+        let feed = self.ledger.catalog().feed(&publisher).await?;
+        let have = feed.as_ref().map_or(0, |feed| feed.have);
+        if let Some(feed) = feed
+            && let Some(seq) = self.ledger.parts_from(head, &feed).await?
+        {
+            let differing = self.differing.entry(peer).or_default();
+            if differing.len() < evidence::MOST_COMPARED {
+                differing.push((publisher, seq));
+            }
+        }
+        self.sync.claimed(peer, publisher, count, have);
+        Ok(())
+    }
+
+    fn ask_for_forks(&mut self, peer: PeerId) {
         if !self.testifying.insert(peer) {
             return;
         }
+        let differing = self.differing.remove(&peer).unwrap_or_default();
         let (ledger, requests) = (self.ledger.clone(), self.requests.clone());
         self.under_way.spawn(async move {
-            let compared = evidence::compare(&ledger, &requests, peer, same).await;
-            let mut found = compared.unwrap_or_else(|error| {
+            let mut found = evidence::Found::new();
+            let whom = (&requests, peer);
+            let compared = evidence::compare(&ledger, whom, differing, &mut found).await;
+            if let Err(error) = compared {
                 tracing::debug!(%peer, %error, "the heads of a peer were not compared");
-                Vec::new()
-            });
-            let told = evidence::catch_up(&ledger, &requests, peer).await;
-            let result = told.map(|more| {
-                found.extend(more);
-                found
-            });
-            Done::Forks { peer, result }
+            }
+            match evidence::catch_up(&ledger, &requests, peer).await {
+                Ok(more) => found.extend(more),
+                // Older programs do not know the question.
+                Err(error) => tracing::debug!(%peer, %error, "a peer told of no forks"),
+            }
+            Done::Forks { peer, found }
         });
     }
 }
