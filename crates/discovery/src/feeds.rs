@@ -340,6 +340,15 @@ impl Feeds {
         answer::since(&self.ledger, publisher, from, max_bytes).await
     }
 
+    /// Answers a peer that asks for pieces of several feeds.
+    pub(crate) async fn answer_feeds(
+        &self,
+        feeds: &[(Publisher, u64)],
+        max_bytes: u64,
+    ) -> Result<Response, CatalogError> {
+        answer::feeds(&self.ledger, feeds, max_bytes).await
+    }
+
     /// Answers a peer that asks who has forked.
     pub(crate) async fn answer_forked(
         &self,

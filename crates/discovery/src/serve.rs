@@ -25,8 +25,8 @@ use crate::wire::{Hello, MAX_TEXT, NoticeAnswer, Request, Response};
 
 /// Program and version.
 const AGENT: &str = concat!("cidcast/", env!("CARGO_PKG_VERSION"));
-/// Catching up with a thousand publishers takes a request for each, from one peer in the worst case:
-/// 15 seconds. A fiftieth of a second is ten times what an answer takes.
+/// Catching up with a thousand publishers takes some thirty requests, and one for each publisher of
+/// nodes that do not ask for several feeds at once: 15 seconds from one peer.
 pub(crate) const RATE: Rate = Rate {
     burst: 256,
     every: Duration::from_millis(20),
@@ -134,6 +134,10 @@ async fn respond(
             from,
             max_bytes,
         } => feeds.answer_since(&publisher, from, max_bytes).await?,
+        Request::Feeds {
+            feeds: wanted,
+            max_bytes,
+        } => feeds.answer_feeds(&wanted, max_bytes).await?,
         Request::Peers => Response::Peers(desk.joining.peers_for(&arrived.peer)),
         Request::BlockList { publisher } => {
             Response::BlockList(desk.block_lists.of(&publisher).await?)

@@ -17,6 +17,8 @@ use shape::{RequestShape, ResponseShape};
 
 /// Most publishers in one answer about heads.
 pub const MAX_HEADS: usize = 1000;
+/// Most feeds in one request.
+pub const MAX_FEEDS: usize = 32;
 /// Most addresses in one answer about peers.
 pub const MAX_PEERS: usize = 64;
 /// Most notices in one request.
@@ -50,6 +52,14 @@ pub enum Request {
         /// The first number.
         from: u64,
         /// How many bytes at most; the answer has at least one if there is any.
+        max_bytes: u64,
+    },
+    /// The same of several publishers, each from a number on. Only of nodes that say so in their
+    /// answer to [`Request::Heads`].
+    Feeds {
+        /// Whose, and the first number. At most [`MAX_FEEDS`].
+        feeds: Vec<(Publisher, u64)>,
+        /// How many bytes at most in all; the answer has at least one announcement if there is any.
         max_bytes: u64,
     },
     /// Whom do you know?
@@ -91,6 +101,8 @@ pub enum Response {
     Heads(Heads),
     /// To [`Request::Since`].
     Since(Since),
+    /// To [`Request::Feeds`]: one for each, in order, as far as there is room.
+    Feeds(Vec<Since>),
     /// To [`Request::Peers`]: multiaddresses with `/p2p/…`. At most [`MAX_PEERS`].
     Peers(Vec<String>),
     /// To [`Request::Notices`]: one for each, in order.
@@ -143,6 +155,8 @@ pub struct Heads {
     pub more: bool,
     /// What to ask with next time, to be told only what has moved in between.
     pub mark: Option<Mark>,
+    /// How many feeds it gives in one answer; older nodes do not say, and give one.
+    pub together: u64,
 }
 
 /// How much a node has of one publisher.
@@ -298,6 +312,10 @@ mod tests {
                 from: 7,
                 max_bytes: 1 << 19,
             },
+            Request::Feeds {
+                feeds: vec![(publisher(2), 7), (publisher(3), 0)],
+                max_bytes: 1 << 19,
+            },
             Request::Peers,
             Request::Notices(vec![Bytes::from_static(b"x")]),
             Request::BlockList {
@@ -341,6 +359,7 @@ mod tests {
             }),
             Response::Heads(Heads {
                 heads: vec![head(1, Some(link())), head(2, Some(link()))],
+                together: 32,
                 ..Heads::default()
             }),
             Response::Since(Since {
@@ -348,6 +367,14 @@ mod tests {
                 newest: Some(Bytes::new()),
                 snapshot: None,
             }),
+            Response::Feeds(vec![
+                Since::default(),
+                Since {
+                    announcements: vec![Bytes::from_static(b"abc")],
+                    newest: None,
+                    snapshot: Some(Bytes::from_static(b"def")),
+                },
+            ]),
             Response::Peers(vec!["/ip4/192.0.2.1/tcp/1/p2p/x".to_owned()]),
             Response::Notices(vec![
                 NoticeAnswer::Accepted,
@@ -403,6 +430,22 @@ mod tests {
             ..Copies::default()
         });
         assert!(Response::decode(&long.encode().unwrap()).is_err());
+        let long = Request::Feeds {
+            feeds: vec![(publisher(1), 0); MAX_FEEDS + 1],
+            max_bytes: 1,
+        };
+        assert!(Request::decode(&long.encode().unwrap()).is_err());
+        let many = Since {
+            announcements: vec![Bytes::new(); MAX_ANNOUNCEMENTS],
+            ..Since::default()
+        };
+        let long = Response::Feeds(vec![many, Since::default()]);
+        assert!(Response::decode(&long.clone().encode().unwrap()).is_ok());
+        let Response::Feeds(mut more) = long else {
+            panic!("feeds");
+        };
+        more[1].announcements.push(Bytes::new());
+        assert!(Response::decode(&Response::Feeds(more).encode().unwrap()).is_err());
         let long = Request::Notices(vec![Bytes::new(); MAX_NOTICES + 1]);
         assert!(Request::decode(&long.encode().unwrap()).is_err());
     }

@@ -73,6 +73,17 @@ pub(super) fn deed<T>(result: &Result<T, FetchError>) -> Option<Deed> {
     }
 }
 
+/// The same of several feeds: one answer is one deed, and what is wrong with one of them counts.
+pub(super) fn deed_of_pieces(result: &Result<Vec<Piece>, FetchError>) -> Option<Deed> {
+    let Ok(pieces) = result else {
+        return deed(result);
+    };
+    let bad = pieces.iter().filter(|(_, result)| result.is_err());
+    let mut wrong = bad.filter_map(|(_, result)| deed(result));
+    let some = pieces.iter().any(|(_, result)| result.is_ok());
+    wrong.next().or(some.then_some(Deed::Delivered))
+}
+
 /// What an announcement that was no good says about the peer that sent it.
 pub(super) fn deed_of(outcome: Outcome) -> Option<Deed> {
     match outcome {
@@ -98,23 +109,65 @@ pub(super) async fn heads(
     }
 }
 
-/// Fetches a piece of a feed and records it; how much of the feed is here then. A feed of which
-/// nothing is here begins with a snapshot if there is one, and so does one that cannot be gone on
-/// with: the peer has dropped what comes next.
-pub(super) async fn since(
+/// What came of one feed: how much of it is here then.
+pub(super) type Piece = (Publisher, Result<u64, FetchError>);
+
+/// Fetches pieces of feeds, each from a number on, and records them. Those that the answer had no room
+/// for are not in the result.
+pub(super) async fn feeds(
     ledger: &Ledger,
     (requests, getter, peer): (&Requests, &Getter, PeerId),
-    (publisher, from): (Publisher, u64),
-) -> Result<u64, FetchError> {
-    let request = Request::Since {
-        publisher,
-        from,
-        max_bytes: MAX_BYTES,
+    feeds: &[(Publisher, u64)],
+) -> Result<Vec<Piece>, FetchError> {
+    let given = ask(requests, peer, feeds).await?;
+    if given.is_empty() {
+        return Err(FetchError::Nothing);
+    }
+    let mut given: Vec<_> = feeds.iter().zip(given).collect();
+    // Getting a snapshot takes long, and the others are here already.
+    given.sort_by_key(|(_, since)| since.snapshot.is_some());
+    let mut pieces = Vec::with_capacity(given.len());
+    for ((publisher, from), since) in given {
+        let taken = take(ledger, (getter, peer), (*publisher, *from), since).await;
+        pieces.push((*publisher, taken));
+    }
+    Ok(pieces)
+}
+
+async fn ask(
+    requests: &Requests,
+    peer: PeerId,
+    feeds: &[(Publisher, u64)],
+) -> Result<Vec<Since>, FetchError> {
+    let max_bytes = MAX_BYTES;
+    let request = match *feeds {
+        // Everybody knows this one.
+        [(publisher, from)] => Request::Since {
+            publisher,
+            from,
+            max_bytes,
+        },
+        _ => Request::Feeds {
+            feeds: feeds.to_vec(),
+            max_bytes,
+        },
     };
     let answer = requests.send(peer, request.encode()?).await?;
-    let Response::Since(since) = Response::decode(&answer)? else {
-        return Err(FetchError::OtherAnswer);
-    };
+    match Response::decode(&answer)? {
+        Response::Since(since) if feeds.len() == 1 => Ok(vec![since]),
+        Response::Feeds(given) if feeds.len() > 1 => Ok(given),
+        _ => Err(FetchError::OtherAnswer),
+    }
+}
+
+/// Records a piece of a feed. A feed of which nothing is here begins with a snapshot if there is one,
+/// and so does one that cannot be gone on with: the peer has dropped what comes next.
+async fn take(
+    ledger: &Ledger,
+    (getter, peer): (&Getter, PeerId),
+    (publisher, from): (Publisher, u64),
+    since: Since,
+) -> Result<u64, FetchError> {
     let verifying = {
         let ledger = ledger.clone();
         tokio::task::spawn_blocking(move || verify(&ledger, publisher, from, &since))

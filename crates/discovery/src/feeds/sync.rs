@@ -4,13 +4,14 @@
 //! what is to be done comes from [`Sync::plan`].
 //!
 //! A peer *claims* to have so many announcements of a publisher: its answer about heads says so, or
-//! it passed on a later announcement. Claims are believed only as far as asking goes. A feed that is behind asks one
-//! peer at a time, another one after a failure, and waits longer and longer once everybody who
-//! claims to have more has failed.
+//! it passed on a later announcement. Claims are believed only as far as asking goes. A feed that
+//! is behind is asked of one peer at a time, together with others, of another one after a failure,
+//! and waits longer and longer once everybody who claims to have more has failed.
 //!
 //! Invariants (tests): at most one request for a feed, a few for each peer and for all; everything
 //! here is bounded, whatever peers claim; when nothing is behind, nothing is asked but heads.
 
+mod asking;
 mod peer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,8 @@ use cidcast_runtime::Backoff;
 use cidcast_types::Timestamp;
 
 use super::pace::{Pace, Rate};
-use crate::wire::Mark;
+use crate::wire::{MAX_FEEDS, Mark};
+use asking::Asked;
 use peer::{Peer, Piece};
 
 /// Bounds and rhythm.
@@ -89,11 +91,10 @@ pub(crate) enum Action {
         /// It was told before: only what has moved since.
         since: Option<Mark>,
     },
-    /// Ask a peer for a feed from a number on.
-    AskSince {
+    /// Ask a peer for feeds, each from a number on: as many as it gives in one answer at most.
+    AskFeeds {
         peer: PeerId,
-        publisher: Publisher,
-        from: u64,
+        feeds: Vec<(Publisher, u64)>,
     },
     /// A feed has to wait: nobody gives it.
     Waiting {
@@ -115,7 +116,8 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 struct Behind {
     have: u64,
-    asked: Option<PeerId>,
+    /// The request in which it is asked for.
+    asked: Option<u64>,
     /// Asked in this round, without success.
     tried: BTreeSet<PeerId>,
     failures: u32,
@@ -128,8 +130,10 @@ pub(crate) struct Sync {
     settings: SyncSettings,
     peers: BTreeMap<PeerId, Peer>,
     behind: BTreeMap<Publisher, Behind>,
-    requests: usize,
-    asked: Pace<PeerId>,
+    /// Requests for feeds under way.
+    asked: BTreeMap<u64, Asked>,
+    next_request: u64,
+    pace: Pace<PeerId>,
     next_round: Timestamp,
     chance: u64,
 }
@@ -141,8 +145,9 @@ impl Sync {
             settings,
             peers: BTreeMap::new(),
             behind: BTreeMap::new(),
-            requests: 0,
-            asked: Pace::new(settings.pace, settings.peers.saturating_mul(4)),
+            asked: BTreeMap::new(),
+            next_request: 0,
+            pace: Pace::new(settings.pace, settings.peers.saturating_mul(4)),
             next_round: Timestamp::from_millis(0),
             chance: seed | 1,
         }
@@ -263,9 +268,9 @@ impl Sync {
         self.rest(peer, failure, now);
     }
 
-    /// `peer` was asked for a feed, and the feed has moved.
-    pub(crate) fn delivered(&mut self, peer: PeerId, publisher: Publisher, have: u64) {
-        self.free(peer, &publisher);
+    /// A feed that was asked for has moved.
+    pub(crate) fn delivered(&mut self, publisher: Publisher, have: u64) {
+        self.free(&publisher);
         self.moved(publisher, have);
     }
 
@@ -277,11 +282,25 @@ impl Sync {
         failure: Failure,
         now: Timestamp,
     ) {
-        self.free(peer, &publisher);
+        self.free(&publisher);
         if let Some(feed) = self.behind.get_mut(&publisher) {
             feed.tried.insert(peer);
         }
         self.rest(peer, failure, now);
+    }
+
+    /// A feed was asked for, and the answer had no room for it.
+    pub(crate) fn not_answered(&mut self, publisher: Publisher) {
+        self.free(&publisher);
+        self.tidy(&publisher);
+    }
+
+    /// `peer` gives so many feeds in one answer.
+    pub(crate) fn gives_together(&mut self, peer: PeerId, feeds: u64) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            let feeds = usize::try_from(feeds).unwrap_or(MAX_FEEDS);
+            state.together = feeds.clamp(1, MAX_FEEDS);
+        }
     }
 
     /// Nobody waits or rests any longer: the operator says that it is worth trying.
@@ -308,68 +327,6 @@ impl Sync {
     /// Feeds that are behind some claim.
     pub(crate) fn behind(&self) -> usize {
         self.behind.len()
-    }
-
-    fn plan_feeds(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let waiting: Vec<Publisher> = self
-            .behind
-            .iter()
-            .filter(|(_, feed)| feed.asked.is_none() && feed.next_at <= now)
-            .map(|(publisher, _)| *publisher)
-            .collect();
-        for publisher in waiting {
-            if self.requests >= self.settings.requests {
-                return;
-            }
-            match self.choose(&publisher, now) {
-                Choice::Ask(peer) => actions.extend(self.ask(peer, publisher, now)),
-                Choice::Wait => {}
-                Choice::Nobody => actions.extend(self.postpone(publisher, now)),
-            }
-        }
-    }
-
-    fn choose(&mut self, publisher: &Publisher, now: Timestamp) -> Choice {
-        let Some(feed) = self.behind.get(publisher) else {
-            return Choice::Wait;
-        };
-        let mut free = Vec::new();
-        let mut is_busy = false;
-        for (id, peer) in &self.peers {
-            let claims_more = peer
-                .claims
-                .get(publisher)
-                .is_some_and(|claim| *claim > feed.have);
-            if !claims_more || feed.tried.contains(id) {
-                continue;
-            }
-            let rests = peer.rests_until.is_some_and(|until| until > now);
-            let has_room = peer.busy < self.settings.requests_per_peer;
-            if has_room && self.asked.has_room(id, now) && !rests {
-                free.push(*id);
-            } else if !rests {
-                is_busy = true;
-            }
-        }
-        let chosen = usize::try_from(self.next_chance()).unwrap_or(0);
-        match free.get(chosen.checked_rem(free.len()).unwrap_or(0)) {
-            Some(peer) => Choice::Ask(*peer),
-            None if is_busy => Choice::Wait,
-            None => Choice::Nobody,
-        }
-    }
-
-    fn ask(&mut self, peer: PeerId, publisher: Publisher, now: Timestamp) -> Option<Action> {
-        self.asked.allows(peer, now);
-        let feed = self.behind.get_mut(&publisher)?;
-        feed.asked = Some(peer);
-        self.peers.get_mut(&peer)?.busy += 1;
-        self.requests += 1;
-        Some(Action::AskSince {
-            peer,
-            publisher,
-            from: feed.have,
-        })
     }
 
     /// Everybody who claimed more has failed, or is gone.
@@ -418,23 +375,11 @@ impl Sync {
         asked.truncate(self.settings.requests);
         for id in asked {
             if let Some(peer) = self.peers.get_mut(&id)
-                && self.asked.allows(id, now)
+                && self.pace.allows(id, now)
             {
                 actions.push(peer.ask_heads(id, now, self.settings.whole));
             }
         }
-    }
-
-    fn free(&mut self, peer: PeerId, publisher: &Publisher) {
-        if let Some(feed) = self.behind.get_mut(publisher)
-            && feed.asked == Some(peer)
-        {
-            feed.asked = None;
-        }
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.busy = state.busy.saturating_sub(1);
-        }
-        self.requests = self.requests.saturating_sub(1);
     }
 
     fn rest(&mut self, peer: PeerId, failure: Failure, now: Timestamp) {
@@ -467,13 +412,6 @@ impl Sync {
         self.chance ^= self.chance << 17;
         self.chance
     }
-}
-
-enum Choice {
-    Ask(PeerId),
-    /// Somebody will be free.
-    Wait,
-    Nobody,
 }
 
 #[cfg(test)]

@@ -74,10 +74,10 @@ enum Done {
         since: Option<Mark>,
         result: Result<Heads, FetchError>,
     },
-    Since {
+    Feeds {
         peer: PeerId,
-        publisher: Publisher,
-        result: Result<u64, FetchError>,
+        asked: Vec<(Publisher, u64)>,
+        result: Result<Vec<fetch::Piece>, FetchError>,
     },
     Forks {
         peer: PeerId,
@@ -304,18 +304,14 @@ impl Travel {
                         }
                     });
                 }
-                Action::AskSince {
-                    peer,
-                    publisher,
-                    from,
-                } => {
+                Action::AskFeeds { peer, feeds } => {
                     let getter = self.getter.clone();
                     self.under_way.spawn(async move {
                         let from_whom = (&requests, &getter, peer);
-                        let result = fetch::since(&ledger, from_whom, (publisher, from)).await;
-                        Done::Since {
+                        let result = fetch::feeds(&ledger, from_whom, &feeds).await;
+                        Done::Feeds {
                             peer,
-                            publisher,
+                            asked: feeds,
                             result,
                         }
                     });

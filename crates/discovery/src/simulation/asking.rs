@@ -8,7 +8,7 @@ use super::line::{FRAME, STREAM};
 use super::traffic::Purpose;
 use super::world::{Event, SECOND, World};
 use crate::feeds::{Action, Failure, MAX_BYTES, Outcome, portion};
-use crate::wire::{Heads, MAX_ANNOUNCEMENTS, MAX_HEADS, Mark, Request, Response, Since};
+use crate::wire::{Heads, MAX_ANNOUNCEMENTS, MAX_FEEDS, MAX_HEADS, Mark, Request, Response, Since};
 
 /// The deadline of a request.
 const DEADLINE: u64 = 30 * SECOND;
@@ -30,10 +30,8 @@ enum Asks {
         after: Option<Publisher>,
         since: Option<Mark>,
     },
-    Since {
-        whose: usize,
-        from: u64,
-    },
+    /// Whose, and from which number on.
+    Feeds(Vec<(usize, u64)>),
 }
 
 /// What comes of it.
@@ -43,8 +41,8 @@ pub(super) enum Answer {
     /// There is no such peer.
     Nobody,
     Heads(Heads),
-    /// So many announcements, in so many bytes.
-    Since(usize, u64),
+    /// So many announcements of each, in so many bytes.
+    Feeds(Vec<usize>, u64),
 }
 
 /// Starts what a node has to ask now.
@@ -53,13 +51,10 @@ pub(super) fn go_on(world: &mut World, node: usize) {
     for action in world.nodes[node].sync.plan(now) {
         let (peer, asks) = match action {
             Action::AskHeads { peer, after, since } => (peer, Asks::Heads { after, since }),
-            Action::AskSince {
-                peer,
-                publisher,
-                from,
-            } => {
-                let whose = world.histories.whose(&publisher).expect("a publisher");
-                (peer, Asks::Since { whose, from })
+            Action::AskFeeds { peer, feeds } => {
+                let whose = |publisher| world.histories.whose(publisher).expect("a publisher");
+                let feeds = feeds.iter().map(|(key, from)| (whose(key), *from));
+                (peer, Asks::Feeds(feeds.collect()))
             }
             Action::Waiting { .. } => continue,
         };
@@ -82,9 +77,11 @@ fn ask(world: &mut World, question: Question) {
             after: *after,
             since: since.clone(),
         },
-        Asks::Since { whose, from } => Request::Since {
-            publisher: world.histories.publisher(*whose),
-            from: *from,
+        Asks::Feeds(feeds) => Request::Feeds {
+            feeds: feeds
+                .iter()
+                .map(|(whose, from)| (world.histories.publisher(*whose), *from))
+                .collect(),
             max_bytes: MAX_BYTES,
         },
     };
@@ -139,9 +136,14 @@ fn reply(world: &World, peer: usize, asks: &Asks) -> Answer {
         Asks::Heads { after, since } => {
             let mark = world.model.marks.then(|| asked.changes.mark());
             let moved = since.as_ref().and_then(|mark| asked.changes.since(mark));
+            let together = MAX_FEEDS as u64;
             if let Some(heads) = moved {
-                let more = false;
-                return Answer::Heads(Heads { heads, more, mark });
+                return Answer::Heads(Heads {
+                    heads,
+                    more: false,
+                    mark,
+                    together,
+                });
             }
             let heads = asked.shelf.heads();
             let heads = heads.map(|(whose, have)| world.histories.head(whose, have));
@@ -149,27 +151,46 @@ fn reply(world: &World, peer: usize, asks: &Asks) -> Answer {
             let mut heads: Vec<_> = heads.take(MAX_HEADS + 1).collect();
             let more = heads.len() > MAX_HEADS;
             heads.truncate(MAX_HEADS);
-            Answer::Heads(Heads { heads, more, mark })
+            Answer::Heads(Heads {
+                heads,
+                more,
+                mark,
+                together,
+            })
         }
-        Asks::Since { whose, from } => {
-            let kept = (*from..asked.shelf.have(*whose)).take(MAX_ANNOUNCEMENTS);
-            let sizes: Vec<(u64, u64)> = kept
-                .map(|seq| (seq, world.histories.bytes((*whose, seq))))
-                .collect();
-            let count = portion(sizes.iter().copied(), *from, MAX_BYTES);
-            // Each with the three bytes of its length.
-            let bytes = sizes.iter().take(count).map(|(_, bytes)| bytes + 3);
-            Answer::Since(count, bytes.sum())
-        }
+        Asks::Feeds(feeds) => give(world, peer, feeds),
     }
+}
+
+/// As many of each as there is room for, as [`crate::feeds`] answers.
+fn give(world: &World, peer: usize, feeds: &[(usize, u64)]) -> Answer {
+    let asked = &world.nodes[peer];
+    let (mut room, mut counts, mut sent) = (MAX_BYTES, Vec::new(), 0);
+    for (whose, from) in feeds {
+        if room == 0 && !counts.is_empty() {
+            break;
+        }
+        let kept = (*from..asked.shelf.have(*whose)).take(MAX_ANNOUNCEMENTS);
+        let sizes: Vec<(u64, u64)> = kept
+            .map(|seq| (seq, world.histories.bytes((*whose, seq))))
+            .collect();
+        let count = portion(sizes.iter().copied(), *from, room);
+        for (_, bytes) in sizes.iter().take(count) {
+            room = room.saturating_sub(*bytes);
+            // Each with the three bytes of its length.
+            sent += bytes + 3;
+        }
+        counts.push(count);
+    }
+    Answer::Feeds(counts, sent)
 }
 
 fn size(answer: &Answer) -> u64 {
     let response = match answer {
         Answer::Nothing | Answer::Nobody => return 0,
         Answer::Heads(heads) => Response::Heads(heads.clone()),
-        Answer::Since(_, bytes) => {
-            let empty = Response::Since(Since::default());
+        Answer::Feeds(counts, bytes) => {
+            let empty = Response::Feeds(vec![Since::default(); counts.len()]);
             return empty.encode().expect("memory").len() as u64 + bytes;
         }
     };
@@ -188,9 +209,10 @@ pub(super) fn answered(world: &mut World, id: u64, answer: Answer) {
         return;
     }
     match (&question.asks, answer) {
-        (Asks::Since { .. }, Answer::Since(count, _)) if count > 0 => {
-            let at = world.compute(asker, VERIFYING * count as u64);
-            world.plan(at, Event::Fetched(question, count));
+        (Asks::Feeds(_), Answer::Feeds(counts, _)) if !counts.is_empty() => {
+            let all: usize = counts.iter().sum();
+            let at = world.compute(asker, VERIFYING * all as u64);
+            world.plan(at, Event::Fetched(question, counts));
             return;
         }
         (Asks::Heads { .. }, Answer::Heads(heads)) => heard_heads(world, asker, peer, &heads),
@@ -203,6 +225,7 @@ pub(super) fn answered(world: &mut World, id: u64, answer: Answer) {
 fn heard_heads(world: &mut World, asker: usize, peer: usize, answer: &Heads) {
     let peer = world.nodes[peer].peer;
     let node = &mut world.nodes[asker];
+    node.sync.gives_together(peer, answer.together);
     for head in &answer.heads {
         let whose = world.histories.whose(&head.publisher).expect("a publisher");
         let have = node.shelf.have(whose);
@@ -214,28 +237,35 @@ fn heard_heads(world: &mut World, asker: usize, peer: usize, answer: &Heads) {
 }
 
 /// Verified announcements are taken.
-pub(super) fn fetched(world: &mut World, question: &Question, count: usize) {
+pub(super) fn fetched(world: &mut World, question: &Question, counts: &[usize]) {
     let &Question {
         asker, life, peer, ..
     } = question;
-    let Asks::Since { whose, from } = question.asks else {
+    let Asks::Feeds(feeds) = &question.asks else {
         return;
     };
     if !world.lives(asker, life) {
         return;
     }
-    for seq in from..from + count as u64 {
-        if world.take(asker, (whose, seq)) == Outcome::OverQuota {
-            break;
+    let (now, peer) = (world.time(), world.nodes[peer].peer);
+    let mut counts = counts.iter();
+    for (whose, from) in feeds.iter().copied() {
+        let publisher = world.histories.publisher(whose);
+        let Some(count) = counts.next() else {
+            world.nodes[asker].sync.not_answered(publisher);
+            continue;
+        };
+        for seq in from..from + *count as u64 {
+            if world.take(asker, (whose, seq)) == Outcome::OverQuota {
+                break;
+            }
         }
-    }
-    let have = world.nodes[asker].shelf.have(whose);
-    if have > from {
-        let (peer, publisher) = (world.nodes[peer].peer, world.histories.publisher(whose));
-        let sync = &mut world.nodes[asker].sync;
-        sync.delivered(peer, publisher, have);
-    } else {
-        failed(world, question, Failure::Request);
+        let node = &mut world.nodes[asker];
+        let have = node.shelf.have(whose);
+        match have > from {
+            true => node.sync.delivered(publisher, have),
+            false => node.sync.failed(peer, publisher, Failure::Request, now),
+        }
     }
     go_on(world, asker);
 }
@@ -257,11 +287,13 @@ pub(super) fn broken(world: &mut World, node: usize, other: usize) {
 fn failed(world: &mut World, question: &Question, failure: Failure) {
     let (now, peer) = (world.time(), world.nodes[question.peer].peer);
     let sync = &mut world.nodes[question.asker].sync;
-    match question.asks {
+    match &question.asks {
         Asks::Heads { .. } => sync.heads_failed(peer, failure, now),
-        Asks::Since { whose, .. } => {
-            let publisher = world.histories.publisher(whose);
-            sync.failed(peer, publisher, failure, now);
+        Asks::Feeds(feeds) => {
+            for (whose, _) in feeds {
+                let publisher = world.histories.publisher(*whose);
+                sync.failed(peer, publisher, failure, now);
+            }
         }
     }
 }
@@ -280,7 +312,7 @@ impl Asks {
     fn purpose(&self) -> Purpose {
         match self {
             Self::Heads { .. } => Purpose::Heads,
-            Self::Since { .. } => Purpose::Since,
+            Self::Feeds(_) => Purpose::Feeds,
         }
     }
 }

@@ -223,7 +223,7 @@ pub fn newcomer(model: &Model, newcomers: usize) -> Newcomer {
     if let (Some((middle, traffic)), Some((slowest, _))) = (done.get(done.len() / 2), done.last()) {
         outcome.seconds = (*middle, *slowest);
         outcome.received = traffic.all();
-        outcome.since = traffic.of(Purpose::Since);
+        outcome.since = traffic.of(Purpose::Feeds);
         outcome.heads = traffic.of(Purpose::Heads);
     }
     outcome.refused = refused(&world) - before;
@@ -304,7 +304,7 @@ pub fn rest(model: &Model, daily: f64, minutes: u64) -> Rest {
     let sent = world.nodes.iter().map(|node| node.traffic.sent).max();
     Rest {
         heads: sum(Purpose::Heads),
-        since: sum(Purpose::Since),
+        since: sum(Purpose::Feeds),
         gossip: sum(Purpose::Gossip) + sum(Purpose::Control),
         joining: sum(Purpose::Joining),
         most_sent: sent.unwrap_or(0) as f64 / share,

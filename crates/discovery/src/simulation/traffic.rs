@@ -10,7 +10,7 @@ pub(super) enum Purpose {
     /// Who has how much.
     Heads,
     /// Announcements that were asked for.
-    Since,
+    Feeds,
     /// Finding peers.
     Joining,
 }

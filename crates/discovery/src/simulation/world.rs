@@ -40,7 +40,7 @@ pub(super) enum Event {
     /// Its answer arrives.
     Answered(u64, Answer),
     /// The announcements in it were verified.
-    Fetched(Question, usize),
+    Fetched(Question, Vec<usize>),
     /// It has not arrived in time.
     Late(u64),
     /// A dial gets through.
@@ -284,7 +284,7 @@ impl World {
             }
             Event::Asked(question) => asking::answer(self, question),
             Event::Answered(question, answer) => asking::answered(self, question, answer),
-            Event::Fetched(question, count) => asking::fetched(self, &question, count),
+            Event::Fetched(question, counts) => asking::fetched(self, &question, &counts),
             Event::Late(question) => asking::answered(self, question, Answer::Nothing),
             Event::Dialled { node, life, other } => {
                 if self.lives(node, life) {

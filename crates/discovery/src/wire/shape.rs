@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use super::{
-    Copies, Head, Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_HEADS, MAX_MARK, MAX_NOTICES,
-    MAX_PEERS, MAX_TEXT, Mark, NoticeAnswer, Request, Response, Since, WireError,
+    Copies, Head, Heads, Hello, MAX_ADDRESS, MAX_ANNOUNCEMENTS, MAX_FEEDS, MAX_HEADS, MAX_MARK,
+    MAX_NOTICES, MAX_PEERS, MAX_TEXT, Mark, NoticeAnswer, Request, Response, Since, WireError,
 };
 
 type Key = ByteArray<32>;
@@ -25,6 +25,10 @@ pub(super) enum RequestShape {
     Since {
         publisher: Key,
         from: u64,
+        max_bytes: u64,
+    },
+    Feeds {
+        feeds: Vec<(Key, u64)>,
         max_bytes: u64,
     },
     Peers(Nothing),
@@ -63,11 +67,12 @@ pub(super) enum ResponseShape {
         more: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<Bytes>,
+        #[serde(default)]
+        together: u64,
     },
-    Since {
-        announcements: Vec<Bytes>,
-        newest: Option<Bytes>,
-        snapshot: Option<Bytes>,
+    Since(SinceShape),
+    Feeds {
+        feeds: Vec<SinceShape>,
     },
     Peers {
         addresses: Vec<String>,
@@ -90,6 +95,13 @@ pub(super) enum ResponseShape {
         more: bool,
         addresses: Vec<String>,
     },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SinceShape {
+    announcements: Vec<Bytes>,
+    newest: Option<Bytes>,
+    snapshot: Option<Bytes>,
 }
 
 /// A map without content.
@@ -119,6 +131,13 @@ impl RequestShape {
             } => Self::Since {
                 publisher: key(&publisher),
                 from,
+                max_bytes,
+            },
+            Request::Feeds { feeds, max_bytes } => Self::Feeds {
+                feeds: feeds
+                    .iter()
+                    .map(|(publisher, from)| (key(publisher), *from))
+                    .collect(),
                 max_bytes,
             },
             Request::Peers => Self::Peers(Nothing {}),
@@ -160,6 +179,15 @@ impl RequestShape {
                 from,
                 max_bytes,
             },
+            Self::Feeds { feeds, max_bytes } => {
+                at_most("feeds", feeds.len(), MAX_FEEDS)?;
+                let feeds = feeds.into_iter();
+                let feeds = feeds.map(|(key, from)| Ok::<_, WireError>((publisher(key)?, from)));
+                Request::Feeds {
+                    feeds: feeds.collect::<Result<_, _>>()?,
+                    max_bytes,
+                }
+            }
             Self::Peers(_) => Request::Peers,
             Self::Notices { notices } => {
                 at_most("notices", notices.len(), MAX_NOTICES)?;
@@ -200,7 +228,12 @@ impl ResponseShape {
                 mode: hello.mode,
                 publisher: hello.publisher.as_ref().map(key),
             },
-            Response::Heads(Heads { heads, more, mark }) => Self::Heads {
+            Response::Heads(Heads {
+                heads,
+                more,
+                mark,
+                together,
+            }) => Self::Heads {
                 heads: heads
                     .iter()
                     .map(|head| (key(&head.publisher), head.count))
@@ -208,11 +241,11 @@ impl ResponseShape {
                 newest: heads.iter().map_while(|head| head.newest).collect(),
                 more,
                 mark: mark.map(|mark| mark.0),
+                together,
             },
-            Response::Since(since) => Self::Since {
-                announcements: since.announcements,
-                newest: since.newest,
-                snapshot: since.snapshot,
+            Response::Since(since) => Self::Since(SinceShape::of(since)),
+            Response::Feeds(feeds) => Self::Feeds {
+                feeds: feeds.into_iter().map(SinceShape::of).collect(),
             },
             Response::Peers(addresses) => Self::Peers { addresses },
             Response::Notices(answers) => Self::Notices {
@@ -253,22 +286,26 @@ impl ResponseShape {
                 newest,
                 more,
                 mark: told,
+                together,
             } => Response::Heads(Heads {
                 heads: heads(counts, newest)?,
                 more,
                 mark: told.map(mark).transpose()?,
+                together,
             }),
-            Self::Since {
-                announcements,
-                newest,
-                snapshot,
-            } => {
-                at_most("announcements", announcements.len(), MAX_ANNOUNCEMENTS)?;
-                Response::Since(Since {
-                    announcements,
-                    newest,
-                    snapshot,
-                })
+            Self::Since(since) => {
+                at_most(
+                    "announcements",
+                    since.announcements.len(),
+                    MAX_ANNOUNCEMENTS,
+                )?;
+                Response::Since(since.read())
+            }
+            Self::Feeds { feeds } => {
+                at_most("feeds", feeds.len(), MAX_FEEDS)?;
+                let count = feeds.iter().map(|feed| feed.announcements.len()).sum();
+                at_most("announcements", count, MAX_ANNOUNCEMENTS)?;
+                Response::Feeds(feeds.into_iter().map(SinceShape::read).collect())
             }
             Self::Peers { addresses } => {
                 check_addresses(&addresses)?;
@@ -293,6 +330,34 @@ impl ResponseShape {
                 addresses,
             } => copies(notices, more, addresses)?,
         })
+    }
+}
+
+impl SinceShape {
+    fn of(since: Since) -> Self {
+        let Since {
+            announcements,
+            newest,
+            snapshot,
+        } = since;
+        Self {
+            announcements,
+            newest,
+            snapshot,
+        }
+    }
+
+    fn read(self) -> Since {
+        let Self {
+            announcements,
+            newest,
+            snapshot,
+        } = self;
+        Since {
+            announcements,
+            newest,
+            snapshot,
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Peer {
     pub(super) claims: BTreeMap<Publisher, u64>,
     /// Requests for feeds under way.
     pub(super) busy: usize,
+    /// How many feeds it gives in one answer.
+    pub(super) together: usize,
     /// Which piece of its list of heads is asked for.
     pub(super) asked_heads: Option<Piece>,
     /// Where its list of heads goes on.
@@ -45,6 +47,7 @@ impl Peer {
         Self {
             claims: BTreeMap::new(),
             busy: 0,
+            together: 1,
             asked_heads: None,
             after: None,
             beginning: None,

@@ -30,15 +30,21 @@ fn sync(peers: &[u8]) -> Sync {
 
 /// Requests for feeds among the actions.
 fn asked(actions: &[Action]) -> Vec<(PeerId, Publisher, u64)> {
-    let since = |action: &Action| match action {
-        Action::AskSince {
-            peer,
-            publisher,
-            from,
-        } => Some((*peer, *publisher, *from)),
+    let requests = together(actions).into_iter();
+    let each = requests.flat_map(|(peer, feeds)| {
+        let feeds = feeds.into_iter();
+        feeds.map(move |(publisher, from)| (peer, publisher, from))
+    });
+    each.collect()
+}
+
+/// The same, request by request.
+fn together(actions: &[Action]) -> Vec<(PeerId, Vec<(Publisher, u64)>)> {
+    let requests = actions.iter().filter_map(|action| match action {
+        Action::AskFeeds { peer, feeds } => Some((*peer, feeds.clone())),
         _ => None,
-    };
-    actions.iter().filter_map(since).collect()
+    });
+    requests.collect()
 }
 
 #[test]
@@ -135,8 +141,8 @@ fn nobody_is_asked_faster_than_it_answers() {
             break;
         }
         count += asked.len();
-        for (who, whose, _) in asked {
-            sync.delivered(who, whose, 1);
+        for (_, whose, _) in asked {
+            sync.delivered(whose, 1);
         }
     }
     assert!((200..=201).contains(&count), "{count}");
@@ -154,10 +160,10 @@ fn a_feed_is_asked_for_piece_by_piece_until_it_is_whole() {
     assert_eq!(asked(&sync.plan(at(1))), [(peer(1), publisher(9), 0)]);
     assert_eq!(asked(&sync.plan(at(1))), [], "one request at a time");
     for have in [300, 600] {
-        sync.delivered(peer(1), publisher(9), have);
+        sync.delivered(publisher(9), have);
         assert_eq!(asked(&sync.plan(at(1))), [(peer(1), publisher(9), have)]);
     }
-    sync.delivered(peer(1), publisher(9), 700);
+    sync.delivered(publisher(9), 700);
     assert_eq!(asked(&sync.plan(at(2))), []);
     assert_eq!(sync.behind(), 0);
 }
@@ -198,7 +204,7 @@ fn a_peer_that_lies_about_what_it_has_keeps_nobody_from_the_truth() {
         }
         assert!(now < 100);
     }
-    sync.delivered(peer(2), publisher(9), 5);
+    sync.delivered(publisher(9), 5);
     // The liar is still asked, ever more seldom.
     let mut times = 0;
     for second in 0..86_400 {
@@ -234,11 +240,59 @@ fn what_is_not_wanted_any_more_is_not_asked_for() {
     assert_eq!(sync.behind(), 0);
 }
 
+#[test]
+fn many_feeds_are_asked_for_in_one_request_of_whoever_gives_them_together() {
+    let mut sync = sync(&[1]);
+    sync.gives_together(peer(1), 1000);
+    for n in 2..=100u8 {
+        sync.claimed(peer(1), publisher(n), 5, 0);
+    }
+    let requests = together(&sync.plan(at(1)));
+    let sizes: Vec<_> = requests.iter().map(|(_, feeds)| feeds.len()).collect();
+    assert_eq!(sizes, [MAX_FEEDS, MAX_FEEDS], "two requests at a time");
+    assert_eq!(asked(&sync.plan(at(1))), []);
+    let (_, feeds) = &requests[0];
+    let (last, others) = feeds.split_last().unwrap();
+    for (whose, _) in others {
+        sync.delivered(*whose, 5);
+    }
+    assert_eq!(asked(&sync.plan(at(1))), [], "it is not over yet");
+    // The answer had no room for the last one: that is no failure.
+    sync.not_answered(last.0);
+    let next = together(&sync.plan(at(1)));
+    assert_eq!(next.len(), 1);
+    assert!(next[0].1.contains(last), "and it is asked for again");
+}
+
+#[test]
+fn one_feed_that_fails_leaves_the_others_of_its_request_alone() {
+    let mut sync = sync(&[1, 2]);
+    for n in [1, 2] {
+        sync.gives_together(peer(n), 32);
+    }
+    for n in 10..14u8 {
+        sync.claimed(peer(1), publisher(n), 5, 0);
+    }
+    sync.claimed(peer(2), publisher(10), 5, 0);
+    let first = asked(&sync.plan(at(1)));
+    assert_eq!(first.len(), 4);
+    let is_it = |(_, whose, _): &&(PeerId, Publisher, u64)| *whose == publisher(10);
+    let before = first.iter().find(is_it).unwrap().0;
+    for (_, whose, _) in first.iter().filter(|one| !is_it(one)) {
+        sync.delivered(*whose, 5);
+    }
+    sync.failed(before, publisher(10), Failure::Request, at(1));
+    let again = asked(&sync.plan(at(1)));
+    assert_eq!(again.len(), 1);
+    assert_ne!(again[0].0, before, "of the other one");
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Connected(Vec<u8>),
     Claimed(u8, u8, u64),
     Moved(u8, u64),
+    Together(u8, u64),
     Plan,
     Answer(usize, Option<u64>),
 }
@@ -248,6 +302,7 @@ fn event() -> impl Strategy<Value = Event> {
         prop::collection::vec(1u8..6, 0..5).prop_map(Event::Connected),
         (1u8..6, 10u8..16, any::<u64>()).prop_map(|(a, b, c)| Event::Claimed(a, b, c)),
         (10u8..16, 0u64..20).prop_map(|(a, b)| Event::Moved(a, b)),
+        (1u8..6, any::<u64>()).prop_map(|(a, b)| Event::Together(a, b)),
         Just(Event::Plan),
         (0usize..8, prop::option::of(1u64..20)).prop_map(|(a, b)| Event::Answer(a, b)),
     ]
@@ -258,19 +313,25 @@ proptest! {
     fn requests_stay_within_their_bounds(events in prop::collection::vec(event(), 0..200)) {
         let settings = SyncSettings { claims_per_peer: 3, feeds: 4, peers: 4, ..SyncSettings::default() };
         let mut sync = Sync::new(settings, 3);
-        let mut under_way: Vec<(PeerId, Publisher, u64)> = Vec::new();
+        let mut under_way: Vec<(PeerId, Vec<(Publisher, u64)>)> = Vec::new();
         for (second, event) in events.into_iter().enumerate() {
             let now = at(second as u64);
             match event {
                 Event::Connected(peers) => sync.connected(&peers.into_iter().map(peer).collect()),
                 Event::Claimed(who, whose, count) => sync.claimed(peer(who), publisher(whose), count, 0),
                 Event::Moved(whose, have) => sync.moved(publisher(whose), have),
-                Event::Plan => under_way.extend(asked(&sync.plan(now))),
+                Event::Together(who, feeds) => sync.gives_together(peer(who), feeds),
+                Event::Plan => under_way.extend(together(&sync.plan(now))),
                 Event::Answer(which, moved) if which < under_way.len() => {
-                    let (who, whose, from) = under_way.remove(which);
-                    match moved {
-                        Some(by) => sync.delivered(who, whose, from.saturating_add(by)),
-                        None => sync.failed(who, whose, Failure::Request, now),
+                    let (who, mut feeds) = under_way.remove(which);
+                    if let Some((whose, _)) = feeds.pop().filter(|_| second % 2 == 0) {
+                        sync.not_answered(whose);
+                    }
+                    for (whose, from) in feeds {
+                        match moved {
+                            Some(by) => sync.delivered(whose, from.saturating_add(by)),
+                            None => sync.failed(who, whose, Failure::Request, now),
+                        }
                     }
                 }
                 Event::Answer(..) => {}
@@ -281,7 +342,8 @@ proptest! {
                 prop_assert!(busy <= settings.requests_per_peer);
             }
             for n in 10..16 {
-                let same = under_way.iter().filter(|(_, whose, _)| *whose == publisher(n)).count();
+                let all = under_way.iter().flat_map(|(_, feeds)| feeds);
+                let same = all.filter(|(whose, _)| *whose == publisher(n)).count();
                 prop_assert!(same <= 1);
             }
             prop_assert!(sync.behind() <= settings.feeds);

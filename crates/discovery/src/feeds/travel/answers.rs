@@ -1,5 +1,7 @@
 //! What came of asking.
 
+use std::collections::BTreeSet;
+
 use cidcast_announce::Publisher;
 use cidcast_catalog::{CatalogError, SyncNote};
 use cidcast_ipfs::swarm::PeerId;
@@ -26,11 +28,11 @@ impl Travel {
                     self.sync.heads_failed(peer, failure(&error), now);
                 }
             },
-            Done::Since {
+            Done::Feeds {
                 peer,
-                publisher,
+                asked,
                 result,
-            } => self.since(peer, publisher, result).await,
+            } => self.feeds(peer, asked, result).await,
             Done::Forks { peer, found } => {
                 self.testifying.remove(&peer);
                 for (publisher, seq) in found {
@@ -41,26 +43,54 @@ impl Travel {
         }
     }
 
-    /// A peer was asked for a feed.
-    async fn since(&mut self, peer: PeerId, publisher: Publisher, result: Result<u64, FetchError>) {
-        let now = self.ledger.now();
-        let mut note = SyncNote {
-            source: Some(peer.to_string()),
-            ..SyncNote::default()
-        };
-        match self.noted(&peer, result).await {
-            Ok(have) => self.sync.delivered(peer, publisher, have),
+    /// A peer was asked for feeds.
+    async fn feeds(
+        &mut self,
+        peer: PeerId,
+        asked: Vec<(Publisher, u64)>,
+        result: Result<Vec<fetch::Piece>, FetchError>,
+    ) {
+        if let Some(deed) = fetch::deed_of_pieces(&result) {
+            self.trust.note_peer(&peer, deed).await;
+        }
+        let pieces = match result {
+            Ok(pieces) => pieces,
             Err(error) => {
-                tracing::debug!(%peer, %publisher, %error, "a peer did not deliver");
-                note.error = Some(error.to_string());
-                match &error {
-                    FetchError::NotTaken(Outcome::Unwanted) => self.sync.dropped(&publisher),
-                    FetchError::Contradicts(seq) => self.forked(&publisher, *seq).await,
-                    _ => {}
+                for (publisher, _) in asked {
+                    self.not_delivered(peer, publisher, &error).await;
                 }
-                self.sync.failed(peer, publisher, failure(&error), now);
+                return;
+            }
+        };
+        let mut left: BTreeSet<Publisher> = asked.iter().map(|(whose, _)| *whose).collect();
+        for (publisher, result) in pieces {
+            left.remove(&publisher);
+            match result {
+                Ok(have) => {
+                    self.sync.delivered(publisher, have);
+                    self.ledger.note(&publisher, &note_of(peer)).await;
+                }
+                Err(error) => self.not_delivered(peer, publisher, &error).await,
             }
         }
+        for publisher in left {
+            self.sync.not_answered(publisher);
+        }
+    }
+
+    async fn not_delivered(&mut self, peer: PeerId, publisher: Publisher, error: &FetchError) {
+        tracing::debug!(%peer, %publisher, %error, "a peer did not deliver");
+        match error {
+            FetchError::NotTaken(Outcome::Unwanted) => self.sync.dropped(&publisher),
+            FetchError::Contradicts(seq) => self.forked(&publisher, *seq).await,
+            _ => {}
+        }
+        let now = self.ledger.now();
+        self.sync.failed(peer, publisher, failure(error), now);
+        let note = SyncNote {
+            error: Some(error.to_string()),
+            ..note_of(peer)
+        };
         self.ledger.note(&publisher, &note).await;
     }
 
@@ -77,7 +107,13 @@ impl Travel {
     }
 
     async fn heads(&mut self, peer: PeerId, since: Option<Mark>, answer: Heads) {
-        let Heads { heads, more, mark } = answer;
+        let Heads {
+            heads,
+            more,
+            mark,
+            together,
+        } = answer;
+        self.sync.gives_together(peer, together);
         for head in &heads {
             if let Err(error) = self.head(peer, head).await {
                 tracing::error!(%error, "what is here of a feed could not be read");
@@ -143,6 +179,13 @@ impl Travel {
             }
             Done::Forks { peer, found }
         });
+    }
+}
+
+fn note_of(peer: PeerId) -> SyncNote {
+    SyncNote {
+        source: Some(peer.to_string()),
+        ..SyncNote::default()
     }
 }
 
