@@ -356,6 +356,7 @@ mod tests {
                 heads: vec![head(1, None)],
                 more: true,
                 mark: Some(Mark(Bytes::from_static(b"now"))),
+                together: 0,
             }),
             Response::Heads(Heads {
                 heads: vec![head(1, Some(link())), head(2, Some(link()))],

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fetch::FetchProgress;
 use crate::network::Network;
+use crate::throttle::{Flow, Throttle};
 use job::Job;
 
 /// A pin that cannot be completed for so long is given up, and what has arrived of it deleted.
@@ -69,6 +70,8 @@ struct Inner {
     clock: Clock,
     jobs: Mutex<BTreeMap<Key, Entry>>,
     news: Notify,
+    /// Shared by all fetches.
+    throttle: Throttle,
 }
 
 type Key = (Holder, Cid);
@@ -115,6 +118,7 @@ impl Pinner {
             clock,
             jobs: Mutex::default(),
             news: Notify::new(),
+            throttle: Throttle::new(Flow::Free),
         };
         let pinner = Self {
             inner: Arc::new(inner),
@@ -184,6 +188,11 @@ impl Pinner {
             was_on_its_way: entry.is_some(),
             unpinned,
         })
+    }
+
+    /// How fast all fetches together may be; without a limit at first.
+    pub fn limit(&self, flow: Flow) {
+        self.inner.throttle.set(flow);
     }
 
     /// Every pin that is not complete, by holder and root.

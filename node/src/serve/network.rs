@@ -57,6 +57,7 @@ pub(super) async fn start(
         every: config.network.reprovide_every.duration(),
     };
     let pinner = Pinner::start(network.clone(), store, Clock::System, tasks).await?;
+    pinner.limit(settings::pin_flow(config));
     Ok(Reachable {
         network,
         names,

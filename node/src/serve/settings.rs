@@ -6,13 +6,13 @@ use cidcast_gateway as gateway;
 use cidcast_ingest as ingest;
 use cidcast_ipfs::names::NameSettings;
 use cidcast_ipfs::swarm::{self, Limits, Service, SwarmSettings};
-use cidcast_ipfs::{DhtRole, NetworkSettings};
+use cidcast_ipfs::{DhtRole, Flow, NetworkSettings};
 use cidcast_runtime::Backoff;
 use cidcast_store::{Metrics, StoreSettings};
 use cidcast_transcode::{ProbeLimits, ToolSettings};
 use cidcast_types::Micros;
 
-use crate::config::{Config, DataDir, Dht, KeepSource, Switch, dns_server};
+use crate::config::{ByteSize, Config, DataDir, Dht, KeepSource, Switch, dns_server};
 
 /// A full disk or a killed encoder: soon at first, then patiently, for about two hours.
 const RETRY: Backoff = Backoff {
@@ -35,6 +35,15 @@ pub(super) fn store(metrics: Metrics) -> StoreSettings {
     StoreSettings {
         metrics,
         ..StoreSettings::default()
+    }
+}
+
+/// How fast what is pinned by hand may come here.
+pub(super) fn pin_flow(config: &Config) -> Flow {
+    match config.replication.rate.map(ByteSize::bytes) {
+        None => Flow::Free,
+        Some(0) => Flow::Paused,
+        Some(bytes) => Flow::Rate(bytes),
     }
 }
 

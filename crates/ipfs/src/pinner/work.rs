@@ -116,6 +116,7 @@ impl Inner {
         let kept = kept.map_err(PinnerError::from)?;
         let settings = FetchSettings::new(Class::Replication);
         let fetch = self.network.fetch(job.root, settings).keeping(kept);
+        let fetch = fetch.throttled(self.throttle.clone());
         let fetching = followed(fetch, &attempt.progress);
         match cancel.run_until_cancelled(fetching).await {
             Some(fetched) => {

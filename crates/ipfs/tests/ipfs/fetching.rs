@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use cidcast_exchange::Class;
 use cidcast_ipfs::fetch::{FetchError, FetchOrder, FetchSettings, Scope};
+use cidcast_ipfs::pinner::{PinJobState, Pinner};
 use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::unixfs::read;
 use cidcast_ipfs::{Flow, NetworkSettings, Standing, Throttle};
-use cidcast_store::{Audience, PinScope};
+use cidcast_runtime::{Clock, Shutdown};
+use cidcast_store::{Audience, Holder, PinScope};
 use tokio::time::timeout;
 
 use crate::peer::{LONG, Package, Peer};
@@ -241,4 +243,51 @@ async fn a_throttled_fetch_waits_and_goes_on_as_told() {
     throttle.set(Flow::Free);
     let done = timeout(LONG, fetching).await.unwrap().unwrap().unwrap();
     assert_eq!(done.blocks, package.blocks);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pins_keep_to_their_limit_together() {
+    let (source, sink) = (Peer::new().await, Peer::new().await);
+    let packages = [1, 2].map(|n| source.add_package(n, 300_000, Audience::Anyone));
+    sink.meet(&source).await;
+    let tasks = Shutdown::new();
+    let (network, store) = (sink.network.clone(), sink.store.clone());
+    let pinner = Pinner::start(network, store, Clock::System, &tasks);
+    let pinner = pinner.await.unwrap();
+    pinner.limit(Flow::Rate(1));
+    let holder: Holder = "psa/tests".parse().unwrap();
+    for package in &packages {
+        let pinned = pinner.add(holder.clone(), package.root, Audience::Anyone);
+        pinned.await.unwrap();
+    }
+    let blocks = || {
+        let states = pinner.jobs().into_iter().map(|job| job.state);
+        let blocks = states.map(|state| match state {
+            PinJobState::Pinning(progress) => progress.blocks,
+            _ => 0,
+        });
+        blocks.sum::<u64>()
+    };
+    until("a first block", || blocks() > 0).await;
+    pinner.limit(Flow::Paused);
+    // At a byte a second, no more than the first block or two of both together.
+    assert!(blocks() < 4, "{}", blocks());
+    pinner.limit(Flow::Free);
+    until("both are pinned", || pinner.jobs().is_empty()).await;
+    for package in &packages {
+        let pins = sink.store.pins().unwrap();
+        assert!(pins.iter().any(|pin| pin.root == package.root), "{pins:?}");
+    }
+    tasks.drain(LONG).await.unwrap();
+}
+
+/// Looks until it is so.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let looking = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let seen = timeout(LONG, looking).await;
+    seen.unwrap_or_else(|_| panic!("never: {what}"));
 }
