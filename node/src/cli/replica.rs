@@ -69,17 +69,7 @@ fn room(replication: &ReplicationView) -> String {
 
 async fn list(context: &Context, client: &Client) -> Result<(), Failure> {
     let replication: ReplicationView = client.get("/api/v1/replication").await?;
-    let mut incoming: Vec<ReplicaView> = Vec::new();
-    let mut after = 0;
-    let outgoing = loop {
-        let query = [("limit", "200".to_owned()), ("after", after.to_string())];
-        let page: ReplicaList = client.query("/api/v1/replicas", &query).await?;
-        incoming.extend(page.incoming);
-        match page.next {
-            Some(next) => after = next,
-            None => break page.outgoing,
-        }
-    };
+    let (incoming, outgoing) = all(client).await?;
     let view = json!({ "replication": replication, "incoming": incoming, "outgoing": outgoing });
     context.output.result(&view, || {
         format!(
@@ -90,6 +80,28 @@ async fn list(context: &Context, client: &Client) -> Result<(), Failure> {
         )
     });
     Ok(())
+}
+
+/// Page by page, each list as long as it goes on.
+async fn all(client: &Client) -> Result<(Vec<ReplicaView>, Vec<OutgoingView>), Failure> {
+    let (mut incoming, mut outgoing) = (Vec::new(), Vec::new());
+    let (mut after, mut outgoing_after) = (Some(0), Some(String::new()));
+    while after.is_some() || outgoing_after.is_some() {
+        let mut query = vec![("limit", "200".to_owned())];
+        query.extend(after.map(|after| ("after", after.to_string())));
+        let place = outgoing_after.clone().filter(|place| !place.is_empty());
+        query.extend(place.map(|place| ("outgoing_after", place)));
+        let page: ReplicaList = client.query("/api/v1/replicas", &query).await?;
+        if after.is_some() {
+            incoming.extend(page.incoming);
+            after = page.next;
+        }
+        if outgoing_after.is_some() {
+            outgoing.extend(page.outgoing);
+            outgoing_after = page.outgoing_next;
+        }
+    }
+    Ok((incoming, outgoing))
 }
 
 fn here(replicas: &[ReplicaView]) -> String {

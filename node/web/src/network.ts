@@ -264,7 +264,11 @@ export interface Outgoing extends Holder {
 
 export interface Replicas {
   incoming: Replica[];
+  /** Where the list of incoming ones goes on; null: it is whole. */
+  next: number | null;
   outgoing: Outgoing[];
+  /** The same of the outgoing ones. */
+  outgoing_next: string | null;
 }
 
 export interface Replication {
@@ -281,6 +285,8 @@ const API = '/api/v1';
 const part = encodeURIComponent;
 
 export const ownPublisher = (signal?: AbortSignal) => call<OwnPublisher>('GET', `${API}/publisher`, { signal });
+/** Vouches that nothing more was signed with this key than is here. */
+export const confirmPublisher = () => call<OwnPublisher>('POST', `${API}/publisher/confirm`);
 export const editProfile = (body: ProfilePatch) => call<OwnPublisher>('PUT', `${API}/publisher`, { body });
 
 export const listFeeds = (signal?: AbortSignal) => call<Feeds>('GET', `${API}/feeds?limit=200`, { signal });
@@ -307,6 +313,7 @@ export const changeFollow = (id: number, body: Partial<Policy> & { paused?: bool
 export const unfollow = (id: number) => call<void>('DELETE', `${API}/follows/${id}`);
 export const acceptOffered = (id: number) => call<Follow>('POST', `${API}/follows/${id}/accept`);
 export const listFollowers = (signal?: AbortSignal) => call<{ items: Follower[] }>('GET', `${API}/followers`, { signal });
+export const forgetFollower = (peer: string) => call<void>('DELETE', `${API}/followers/${part(peer)}`);
 
 export const listBlocks = (signal?: AbortSignal) => call<{ items: Block[] }>('GET', `${API}/blocks`, { signal });
 export const block = (body: { kind: string; subject: string; reason?: string }) =>
@@ -322,10 +329,16 @@ export const importBlockList = (bytes: ArrayBuffer) =>
 export const dropBlockList = (publisher: string) => call<void>('DELETE', `${API}/blocklists/${part(publisher)}`);
 
 export const listPeers = (signal?: AbortSignal) => call<{ items: Peer[] }>('GET', `${API}/peers`, { signal });
+export const disconnectPeer = (id: string) => call<void>('DELETE', `${API}/peers/${part(id)}`);
+export const publisherScore = (publisher: string, signal?: AbortSignal) =>
+  call<Score>('GET', `${API}/feeds/${part(publisher)}/score`, { signal });
+export const resetPublisherScore = (publisher: string) =>
+  call<void>('POST', `${API}/feeds/${part(publisher)}/score/reset`);
 export const resetScore = (id: string) => call<void>('POST', `${API}/peers/${part(id)}/score/reset`);
 export const listDeliveries = (signal?: AbortSignal) =>
   call<{ items: Delivery[] }>('GET', `${API}/deliveries`, { signal });
 
+export const retryDeliveries = () => call<void>('POST', `${API}/deliveries/retry`);
 export const retryDelivery = (id: number) => call<void>('POST', `${API}/deliveries/${id}/retry`);
 export const dropDelivery = (id: number) => call<void>('DELETE', `${API}/deliveries/${id}`);
 
@@ -333,7 +346,24 @@ export const listRemoved = (signal?: AbortSignal) => call<{ items: Removed[] }>(
 export const allowRemoved = (publisher: string, id: string) =>
   call<void>('DELETE', `${API}/removed/${part(publisher)}/${part(id)}`);
 
-export const listReplicas = (signal?: AbortSignal) => call<Replicas>('GET', `${API}/replicas`, { signal });
+/** So many pages of each list. */
+export async function listReplicas(pages: { incoming: number; outgoing: number }, signal?: AbortSignal): Promise<Replicas> {
+  const page = (place: Record<string, string>) =>
+    call<Replicas>('GET', `${API}/replicas?${new URLSearchParams({ limit: '100', ...place })}`, { signal });
+  const all = await page({});
+  for (let read = 1; read < pages.incoming && all.next !== null; read++) {
+    const { incoming, next } = await page({ after: String(all.next) });
+    all.incoming.push(...incoming);
+    all.next = next;
+  }
+  for (let read = 1; read < pages.outgoing && all.outgoing_next !== null; read++) {
+    const { outgoing, outgoing_next } = await page({ outgoing_after: all.outgoing_next });
+    all.outgoing.push(...outgoing);
+    all.outgoing_next = outgoing_next;
+  }
+  return all;
+}
+export const retryReplicas = () => call<void>('POST', `${API}/replication/retry`);
 export const dropReplica = (publisher: string, id: string) =>
   call<void>('DELETE', `${API}/replicas/${part(publisher)}/${part(id)}`);
 export const retryReplica = (publisher: string, id: string) =>

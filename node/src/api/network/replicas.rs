@@ -6,10 +6,11 @@ use std::time::Duration;
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use cidcast_announce::NodeId;
 use cidcast_catalog::{AssetOf, Replica};
 use cidcast_discovery::replication::Pace;
 use cidcast_discovery::replication::schedule::Rate;
-use cidcast_types::PinState;
+use cidcast_types::{AssetId, PinState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,9 +24,6 @@ use super::{MOST, PAGE, Retried};
 /// How long the worker may take to hear of a pause.
 const HEARD: Duration = Duration::from_secs(2);
 
-/// Copies of our assets that are shown.
-const OUTGOING: u32 = 1000;
-
 /// Publishers that are shown with what is held of them.
 const FILLS: u32 = 1000;
 
@@ -36,7 +34,9 @@ const FILLS: u32 = 1000;
 pub(crate) struct ReplicaParams {
     /// The `next` of the page before.
     after: i64,
-    /// 1 to 200; 50 unless given.
+    /// The `outgoing_next` of the page before.
+    outgoing_after: Option<String>,
+    /// 1 to 200 of each; 50 unless given.
     limit: Option<u32>,
 }
 
@@ -47,8 +47,10 @@ pub(crate) struct ReplicaList {
     pub(crate) incoming: Vec<ReplicaView>,
     /// Pass it as `after` for the next page of `incoming`; null on the last one.
     pub(crate) next: Option<i64>,
-    /// Who holds what this node published, by their signed notices: at most 1,000.
+    /// One page of who holds what this node published, by their signed notices, by asset and node.
     pub(crate) outgoing: Vec<OutgoingView>,
+    /// Pass it as `outgoing_after` for the next page of `outgoing`; null on the last one.
+    pub(crate) outgoing_next: Option<String>,
 }
 
 /// A copy that is here or on its way.
@@ -105,10 +107,12 @@ pub(crate) async fn list(
         ReplicaView::new(row, name, title)
     });
     let incoming = incoming.collect();
+    let (outgoing, outgoing_next) = api.outgoing(params.outgoing_after, limit).await?;
     Ok(Answer(ReplicaList {
         incoming,
         next: rows.last().filter(|_| is_full).map(|row| row.id),
-        outgoing: api.outgoing().await?,
+        outgoing,
+        outgoing_next,
     }))
 }
 
@@ -142,17 +146,37 @@ impl ReplicaView {
 }
 
 impl Api {
-    async fn outgoing(&self) -> Result<Vec<OutgoingView>, Problem> {
+    /// One page, and where the next one begins.
+    async fn outgoing(
+        &self,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<(Vec<OutgoingView>, Option<String>), Problem> {
+        let after = after.as_deref().map(place).transpose()?;
         let own = self.own_publisher();
-        let copies = self.catalog.copies_away(&own, None, OUTGOING).await?;
-        let copies = copies.into_iter();
-        let views = copies.map(|away| OutgoingView {
+        let copies = self.catalog.copies_away(&own, after, limit).await?;
+        let is_full = u32::try_from(copies.len()).is_ok_and(|rows| rows >= limit);
+        let last = copies.last().filter(|_| is_full);
+        let next = last.map(|away| format!("{}/{}", away.copy.of.asset, away.copy.node));
+        let views = copies.into_iter().map(|away| OutgoingView {
             asset: away.copy.of.asset.to_string(),
             title: away.title,
             copy: CopyView::new(&away.copy, away.outcome),
         });
-        Ok(views.collect())
+        Ok((views.collect(), next))
     }
+}
+
+/// An asset and a node, as `outgoing_next` has them.
+fn place(text: &str) -> Result<(AssetId, NodeId), Problem> {
+    let parsed = text
+        .split_once('/')
+        .and_then(|(asset, node)| Some((asset.parse().ok()?, node.parse().ok()?)));
+    parsed.ok_or_else(|| {
+        Problem::invalid(format!(
+            "outgoing_after: `{text}` is not what an answer had as outgoing_next"
+        ))
+    })
 }
 
 /// How replication goes, and what fills its room.

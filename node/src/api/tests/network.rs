@@ -353,6 +353,9 @@ async fn replication_is_paused_and_resumed_and_lists_are_lists() {
         (&replicas["incoming"], &replicas["outgoing"]),
         (&json!([]), &json!([]))
     );
+    assert_eq!(replicas["outgoing_next"], json!(null));
+    let place = format!("/api/v1/replicas?outgoing_after={ASSET}/nobody");
+    assert_eq!(node.get(&place).await.problem(), "invalid");
     let waiting = node.get("/api/v1/deliveries").await.json();
     assert_eq!(
         (&waiting["items"], &waiting["waiting"]),
