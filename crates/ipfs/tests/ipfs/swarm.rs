@@ -109,6 +109,46 @@ async fn met(swarm: &Swarm) {
     tokio::time::timeout(LONG, met).await.unwrap();
 }
 
+/// Waits until nobody is.
+async fn parted(swarm: &Swarm) {
+    let parted = async {
+        while swarm.connected_peers().await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, parted).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_dial_each_other_at_once_are_connected() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let shutdown = Shutdown::new();
+    let start = |n: usize| {
+        let settings = settings(folders[n].path(), &EVERYWHERE[..1]);
+        Swarm::start(settings, None, &shutdown)
+    };
+    let (one, other) = (start(0).await.unwrap(), start(1).await.unwrap());
+    let (at_one, at_other) = (
+        one.listen_addresses().await.remove(0),
+        other.listen_addresses().await.remove(0),
+    );
+    for round in 0..20 {
+        let (first, second) =
+            tokio::join!(one.connect(&at_other, LONG), other.connect(&at_one, LONG));
+        let to_other = first.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let to_one = second.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(one.connected_peers().await, 1, "round {round}");
+        assert_eq!(other.connected_peers().await, 1, "round {round}");
+        one.handle().disconnect(to_other).await.unwrap();
+        // Each keeps the other: the connection may be gone here already.
+        let _ = other.handle().disconnect(to_one).await;
+        parted(&one).await;
+        parted(&other).await;
+    }
+    one.stop().await.unwrap();
+    other.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bootstrap_peer_is_met_again_after_it_was_away() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
