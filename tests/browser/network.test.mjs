@@ -65,6 +65,17 @@ test('a publisher is followed by the address of its web app, found, copied, play
   // The publisher sees who holds a copy.
   await theirs.getByText('Copies: 1').waitFor({ timeout: PATIENCE });
   await screenshot(theirs, 'watch-announced');
+
+  // And who follows; a follower can be forgotten, and a peer sent away.
+  await theirs.goto(`${there.api}/network`);
+  await theirs.getByRole('button', { name: 'Forget' }).click({ timeout: PATIENCE });
+  await theirs.getByText('No node has told this one that it follows.').waitFor();
+  assert.deepEqual((await call(there, '/api/v1/followers')).items, []);
+  await theirs.goto(`${there.api}/network/peers`);
+  const away = theirs.getByRole('button', { name: 'Disconnect' });
+  await screenshot(theirs, 'network-peers');
+  await away.first().click({ timeout: PATIENCE });
+  await away.waitFor({ state: 'detached', timeout: PATIENCE });
   watch.check();
   watchThem.check();
 });
@@ -104,6 +115,8 @@ test('a publisher is blocked and un-blocked', async (t) => {
   await page.goto(`${here.api}/network`);
   await page.getByRole('link', { name: 'Meadow' }).click();
   await page.getByRole('heading', { name: 'Meadow' }).waitFor();
+  const rss = await page.locator('head link[rel="alternate"][type="application/rss+xml"]').getAttribute('href');
+  assert.match(rss, new RegExp(publisher), 'podcast programs find the feed from the page');
   await screenshot(page, 'publisher');
   await page.getByRole('button', { name: 'Block' }).click();
   const dialog = page.getByRole('dialog', { name: 'Block' });
