@@ -1,0 +1,419 @@
+//! What should be kept here against what is: the only code that starts or stops a pin.
+
+use cid::Cid;
+use cidcast_announce::NodeId;
+use cidcast_announce::cluster::{Copies, PinSpec};
+use cidcast_types::Timestamp;
+
+use super::Machine;
+use super::track::{Local, Standing, Track, Turn};
+use crate::allocate::{Candidate, allocate};
+use crate::event::{Action, Happening, HoldingState, LocalPin};
+use crate::liveness::Liveness;
+use crate::pinset::RootId;
+
+/// Little room is left when it is less than this many reserves.
+const LOW: u64 = 4;
+
+/// A member that may keep something, with what does not depend on the root.
+struct Standby {
+    candidate: Candidate,
+    tags: std::collections::BTreeMap<String, String>,
+}
+
+/// What follows for one root.
+struct Plan {
+    allocated: Vec<NodeId>,
+    standing: Standing,
+    /// Whether everyone who is to keep it does.
+    is_settled: bool,
+}
+
+impl Machine {
+    /// Where a root stands in the store, as the store says.
+    pub(super) fn note_local(&mut self, now: Timestamp, root: &Cid, state: LocalPin) {
+        let Some(id) = self.pinset.id(root) else {
+            return;
+        };
+        let Some(track) = self.track(id) else {
+            return;
+        };
+        let local = match state {
+            LocalPin::Queued => Local::Running { bytes: 0 },
+            LocalPin::Pinning { bytes } => Local::Running { bytes },
+            LocalPin::Pinned { bytes } => Local::Held { bytes },
+            LocalPin::Gone => Local::None,
+            LocalPin::Failed { error } => match &track.local {
+                Local::Failing { since, .. } => Local::Failing {
+                    since: *since,
+                    error,
+                },
+                _ => Local::Failing { since: now, error },
+            },
+        };
+        // News of something that was called off in the meantime.
+        let is_stale = matches!(track.local, Local::None | Local::Refused { .. })
+            && !matches!(local, Local::Held { .. });
+        if !is_stale {
+            self.set_local(id, local);
+            self.dirty.insert(id);
+        }
+    }
+
+    /// How much room is here.
+    pub(super) fn note_room(&mut self, capacity: u64, free: u64, actions: &mut Vec<Action>) {
+        let low = self.settings.reserve.saturating_mul(LOW);
+        let is_low = free < low;
+        if is_low && !self.room.is_low {
+            actions.push(Action::Note(Happening::LowSpace { free }));
+        }
+        let had_capacity = self.room.capacity;
+        (self.room.capacity, self.room.free) = (capacity, free);
+        (self.room.is_known, self.room.is_low) = (true, is_low);
+        if had_capacity != capacity {
+            self.all_dirty();
+        }
+        // With room to spare, so that a member at the edge does not take and refuse by turns.
+        if free > self.settings.reserve.saturating_mul(2) {
+            self.reconsider(free);
+        }
+    }
+
+    /// What was refused for want of room may be taken now.
+    fn reconsider(&mut self, free: u64) {
+        let reserve = self.settings.reserve.saturating_mul(2);
+        let fits = |track: &Track| {
+            let for_room = matches!(track.local, Local::Refused { retry_at: None, .. });
+            for_room && track.size().unwrap_or(0).saturating_add(reserve) < free
+        };
+        let fitting = (0..).zip(&self.tracks).filter(|(_, track)| fits(track));
+        let fitting: Vec<RootId> = fitting.map(|(id, _)| id).collect();
+        for id in fitting {
+            self.set_local(id, Local::None);
+            self.dirty.insert(id);
+        }
+    }
+
+    /// Treats every root that may have to be treated otherwise, then begins what can be begun.
+    pub(super) fn settle(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if self.is_removed {
+            return;
+        }
+        if !self.dirty.is_empty() {
+            let standby = self.standby(now);
+            while let Some(id) = self.dirty.pop_first() {
+                self.reconcile(now, id, &standby, actions);
+            }
+        }
+        self.begin(actions);
+        // What could not be begun may have made others necessary.
+        if !self.dirty.is_empty() {
+            let standby = self.standby(now);
+            while let Some(id) = self.dirty.pop_first() {
+                self.reconcile(now, id, &standby, actions);
+            }
+        }
+    }
+
+    /// Everyone who may be given something to keep.
+    fn standby(&self, now: Timestamp) -> Vec<Standby> {
+        let members = self.membership.members().iter();
+        let able = members.filter(|(node, settings)| {
+            let liveness = self.liveness(node, now);
+            !settings.draining && matches!(liveness, Liveness::Alive | Liveness::Silent)
+        });
+        able.map(|(node, settings)| Standby {
+            candidate: Candidate {
+                node: *node,
+                weight: f64::from(settings.weight) * size_class(self.capacity_of(node)),
+                place: None,
+            },
+            tags: settings.tags.clone(),
+        })
+        .collect()
+    }
+
+    fn capacity_of(&self, node: &NodeId) -> u64 {
+        if *node == self.me {
+            return self.room.capacity;
+        }
+        let peer = self.peers.get(node);
+        let beat = peer.and_then(|peer| peer.beat.as_ref());
+        beat.map_or(0, |beat| beat.capacity)
+    }
+
+    fn reconcile(
+        &mut self,
+        now: Timestamp,
+        id: RootId,
+        standby: &[Standby],
+        actions: &mut Vec<Action>,
+    ) {
+        let spec = self.pinset.spec(id).cloned();
+        let spec = spec.filter(|spec| spec.expires.is_none_or(|expires| expires > now));
+        let Some(spec) = spec else {
+            self.let_go(id, actions);
+            return;
+        };
+        let Some(plan) = self.plan(now, id, &spec, standby) else {
+            return;
+        };
+        let is_mine = plan.allocated.contains(&self.me);
+        let standing = plan.standing;
+        if let Some(track) = self.tracks.get_mut(id as usize) {
+            self.totals.stands(&track.standing, &standing);
+            track.standing = standing;
+            track.allocated.clone_from(&plan.allocated);
+        }
+        if is_mine {
+            self.want(now, id, &spec, standing, actions);
+        } else {
+            self.do_without(now, id, plan.is_settled, actions);
+        }
+        if let Some(expires) = spec.expires {
+            self.look_again(id, expires);
+        }
+    }
+
+    fn plan(
+        &self,
+        now: Timestamp,
+        id: RootId,
+        spec: &PinSpec,
+        standby: &[Standby],
+    ) -> Option<Plan> {
+        let (track, root) = (self.track(id)?, self.pinset.cid(id)?);
+        let refuses = |node: &NodeId| {
+            if *node == self.me {
+                return matches!(track.local, Local::Refused { .. });
+            }
+            let held = track.held_by(node);
+            held.is_some_and(|held| held.state == HoldingState::Refused)
+        };
+        let able = standby.iter().filter(|one| !refuses(&one.candidate.node));
+        let candidates: Vec<Candidate> = able
+            .map(|one| Candidate {
+                place: spec.spread.as_ref().map(|tag| {
+                    // Those without the tag are together somewhere.
+                    one.tags.get(tag).cloned().unwrap_or_default()
+                }),
+                ..one.candidate.clone()
+            })
+            .collect();
+        let (needed, wanted) = match spec.copies {
+            Copies::Everywhere => (standby.len(), standby.len()),
+            Copies::Between { min, max } => (usize::from(min), usize::from(max)),
+        };
+        let allocated = allocate(&root, wanted, &candidates);
+        let is_here = |node: &NodeId| *node == self.me && track.local.is_held();
+        let has = |node: &NodeId| is_here(node) || track.has(node);
+        let is_alive = |node: &NodeId| self.liveness(node, now) == Liveness::Alive;
+        let copies = self.membership.members().keys();
+        let copies = copies.filter(|node| has(node) && self.liveness(node, now) != Liveness::Lost);
+        Some(Plan {
+            is_settled: !allocated.is_empty()
+                && allocated.iter().all(|node| has(node) && is_alive(node)),
+            standing: Standing {
+                is_pinned: true,
+                copies: copies.count(),
+                needed,
+                wanted,
+            },
+            allocated,
+        })
+    }
+
+    /// It is not in the pinset.
+    fn let_go(&mut self, id: RootId, actions: &mut Vec<Action>) {
+        if let Some(track) = self.tracks.get_mut(id as usize) {
+            self.totals.stands(&track.standing, &Standing::default());
+            track.standing = Standing::default();
+            track.allocated.clear();
+            track.surplus_since = None;
+        }
+        self.drop_local(id, actions);
+    }
+
+    /// Nothing of it is to be here.
+    fn drop_local(&mut self, id: RootId, actions: &mut Vec<Action>) {
+        let Some(track) = self.track(id) else {
+            return;
+        };
+        if track.local == Local::None {
+            return;
+        }
+        // What was never begun the store does not know.
+        let is_in_store = !matches!(track.local, Local::Wanted | Local::Refused { .. });
+        if is_in_store && let Some(root) = self.pinset.cid(id) {
+            actions.push(Action::Unpin { root });
+        }
+        self.set_local(id, Local::None);
+    }
+
+    /// It is to be here.
+    fn want(
+        &mut self,
+        now: Timestamp,
+        id: RootId,
+        spec: &PinSpec,
+        standing: Standing,
+        actions: &mut Vec<Action>,
+    ) {
+        let grace = self.settings.grace;
+        let Some(track) = self.track_mut(id) else {
+            return;
+        };
+        track.surplus_since = None;
+        match track.local.clone() {
+            Local::None | Local::Wanted => {
+                let turn = Turn {
+                    copies: standing.copies,
+                    unimportance: u8::MAX - spec.priority,
+                    id,
+                };
+                if let Some(before) = track.turn.replace(turn) {
+                    self.queue.remove(&before);
+                }
+                self.set_local(id, Local::Wanted);
+                // `set_local` leaves the turn of what is wanted alone.
+                self.queue.insert(turn);
+            }
+            Local::Failing { since, error } if since.after(grace) <= now => {
+                // Somebody else may fare better. The wait grows no further: the store's own does.
+                let root = self.pinset.cid(id);
+                actions.extend(root.map(|root| Action::Unpin { root }));
+                let retry_at = now.after(grace * 4);
+                let retry_at = Some(retry_at);
+                self.set_local(id, Local::Refused { retry_at, error });
+                self.dirty.insert(id);
+            }
+            Local::Failing { since, .. } => self.look_again(id, since.after(grace)),
+            _ => {}
+        }
+    }
+
+    /// Others keep it.
+    fn do_without(
+        &mut self,
+        now: Timestamp,
+        id: RootId,
+        is_settled: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let delay = if self.is_draining() {
+            self.settings.heartbeat * 2
+        } else {
+            self.settings.trim_delay
+        };
+        let Some(track) = self.track_mut(id) else {
+            return;
+        };
+        match &track.local {
+            Local::None => {}
+            Local::Refused { retry_at, .. } => match *retry_at {
+                Some(at) if at <= now => {
+                    self.set_local(id, Local::None);
+                    self.dirty.insert(id);
+                }
+                Some(at) => self.look_again(id, at),
+                None => {}
+            },
+            Local::Wanted => self.drop_local(id, actions),
+            // It was begun when it was this member's turn: it is of use until others have it.
+            Local::Running { .. } | Local::Failing { .. } if is_settled => {
+                self.drop_local(id, actions);
+            }
+            Local::Running { .. } | Local::Failing { .. } | Local::Doubted { .. } => {}
+            Local::Held { .. } if !is_settled => track.surplus_since = None,
+            Local::Held { .. } => {
+                let since = *track.surplus_since.get_or_insert(now);
+                if since.after(delay) <= now {
+                    track.surplus_since = None;
+                    self.drop_local(id, actions);
+                } else {
+                    self.look_again(id, since.after(delay));
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        let me = self.membership.members().get(&self.me);
+        me.is_some_and(|settings| settings.draining)
+    }
+
+    /// Looks at a root again at that time, or earlier if that was asked for.
+    pub(super) fn look_again(&mut self, id: RootId, at: Timestamp) {
+        let Some(track) = self.tracks.get_mut(id as usize) else {
+            return;
+        };
+        match track.timer {
+            Some(before) if before <= at => return,
+            Some(before) => {
+                self.timers.remove(&(before, id));
+            }
+            None => {}
+        }
+        track.timer = Some(at);
+        self.timers.insert((at, id));
+    }
+
+    /// Begins the most urgent, as many as may run.
+    fn begin(&mut self, actions: &mut Vec<Action>) {
+        if !self.room.is_known {
+            return;
+        }
+        while self.running.len() < self.settings.parallel_pins {
+            let Some(turn) = self.queue.pop_first() else {
+                return;
+            };
+            let id = turn.id;
+            let Some(track) = self.track_mut(id) else {
+                continue;
+            };
+            track.turn = None;
+            let size = track.size();
+            let (Some(root), Some(spec)) = (self.pinset.cid(id), self.pinset.spec(id).cloned())
+            else {
+                continue;
+            };
+            let taken = self.promised(size.unwrap_or(0));
+            if taken.saturating_add(self.settings.reserve) > self.room.free {
+                let error = format!("no room: {} bytes are free", self.room.free);
+                let retry_at = None;
+                self.set_local(id, Local::Refused { retry_at, error });
+                actions.push(Action::Note(Happening::NoRoom { root }));
+                self.dirty.insert(id);
+                continue;
+            }
+            self.set_local(id, Local::Running { bytes: 0 });
+            actions.push(Action::Pin {
+                root,
+                audience: spec.audience,
+                origins: spec.origins,
+            });
+        }
+    }
+
+    /// Bytes that what is on its way will still take, with something of `size`.
+    fn promised(&self, size: u64) -> u64 {
+        let rest = self.running.iter().filter_map(|id| {
+            let track = self.track(*id)?;
+            let Local::Running { bytes } = track.local else {
+                return None;
+            };
+            Some(track.size()?.saturating_sub(bytes))
+        });
+        rest.fold(size, u64::saturating_add)
+    }
+}
+
+/// Capacity in steps of an eighth of a doubling: a share does not change with every gigabyte.
+fn size_class(capacity: u64) -> f64 {
+    if capacity == 0 {
+        return 0.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "the step is far larger")]
+    let doublings = (capacity as f64).log2();
+    ((doublings * 8.0).round() / 8.0).exp2()
+}

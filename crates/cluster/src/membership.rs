@@ -1,0 +1,221 @@
+//! Who is a member, at every place in the order.
+//!
+//! Only operations of writers change the members, and writers are made by such operations: so they
+//! are replayed in their one order. A removal also says how much of the removed member's log
+//! counts; what it voids may stand before the removal, so the replay begins again with each
+//! removal that is found to hold. There are few such operations.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cidcast_announce::NodeId;
+use cidcast_announce::cluster::{ClusterOp, MemberSettings, Nonce, Role};
+
+use crate::order::Place;
+
+/// All operations that concern members, and what they add up to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Membership {
+    ops: BTreeMap<Place, ClusterOp>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct State {
+    /// Each node that ever was a member, with its changes in order.
+    histories: HashMap<NodeId, Vec<Change>>,
+    members: BTreeMap<NodeId, MemberSettings>,
+    used: HashMap<Nonce, NodeId>,
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Change {
+    at: Place,
+    becomes: Becomes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Becomes {
+    A(Role),
+    /// Out, and only the entries before this number counted.
+    Out(u64),
+}
+
+/// Entries of an author from this number on are void, up to the place where it is admitted again.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    author: NodeId,
+    from: u64,
+    at: Place,
+}
+
+impl Membership {
+    /// Takes an operation; whether anything changed.
+    pub(crate) fn add(&mut self, place: Place, op: &ClusterOp) -> bool {
+        if self.ops.insert(place, op.clone()).is_some() {
+            return false;
+        }
+        let before = std::mem::take(&mut self.state);
+        self.state = replay(&self.ops);
+        before != self.state
+    }
+
+    /// Takes many operations, and adds them up once.
+    pub(crate) fn add_all(&mut self, ops: impl IntoIterator<Item = (Place, ClusterOp)>) {
+        self.ops.extend(ops);
+        self.state = replay(&self.ops);
+    }
+
+    /// The name that its founder gave the cluster.
+    pub(crate) fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// Today's members.
+    pub(crate) fn members(&self) -> &BTreeMap<NodeId, MemberSettings> {
+        &self.state.members
+    }
+
+    /// Whether a node ever was a member.
+    pub(crate) fn was_member(&self, node: &NodeId) -> bool {
+        self.state.histories.contains_key(node)
+    }
+
+    /// Who has used an invitation.
+    pub(crate) fn user_of(&self, nonce: &Nonce) -> Option<NodeId> {
+        self.state.used.get(nonce).copied()
+    }
+
+    /// Whether an operation counts: its author was a writer there, and no removal voids it.
+    pub(crate) fn is_valid(&self, place: &Place) -> bool {
+        let history = self.state.histories.get(&place.author);
+        history.is_some_and(|changes| counts(changes, place))
+    }
+
+    /// From which number on the entries of a node that is out do not count.
+    pub(crate) fn ends_before(&self, author: &NodeId) -> Option<u64> {
+        if self.state.members.contains_key(author) {
+            return None;
+        }
+        let changes = self.state.histories.get(author)?;
+        changes
+            .iter()
+            .rev()
+            .find_map(|change| match change.becomes {
+                Becomes::Out(from) => Some(from),
+                Becomes::A(_) => None,
+            })
+    }
+}
+
+/// Whether what stands at `place` counts, by the changes of its author.
+fn counts(changes: &[Change], place: &Place) -> bool {
+    let earlier = changes.iter().take_while(|change| change.at < *place);
+    let is_writer = matches!(
+        earlier.last(),
+        Some(Change {
+            becomes: Becomes::A(Role::Writer),
+            ..
+        })
+    );
+    is_writer && !is_cut(changes, place)
+}
+
+/// Whether a removal voids it: a later entry than the removal left, before it was admitted again.
+fn is_cut(changes: &[Change], place: &Place) -> bool {
+    changes.iter().enumerate().any(|(index, change)| {
+        let Becomes::Out(from) = change.becomes else {
+            return false;
+        };
+        let after = changes.iter().skip(index + 1);
+        let mut again = after.filter(|change| matches!(change.becomes, Becomes::A(_)));
+        place.seq >= from && again.next().is_none_or(|again| *place < again.at)
+    })
+}
+
+fn replay(ops: &BTreeMap<Place, ClusterOp>) -> State {
+    let mut cuts: BTreeMap<Place, Cut> = BTreeMap::new();
+    loop {
+        match replay_with(ops, &cuts) {
+            Ok(state) => return state,
+            Err(cut) => {
+                cuts.insert(cut.at, cut);
+            }
+        }
+    }
+}
+
+/// One pass. A removal that holds and whose cut is not among `cuts` ends it: what stands before
+/// may be void because of it. Each pass adds one, so there are at most as many as removals.
+fn replay_with(
+    ops: &BTreeMap<Place, ClusterOp>,
+    cuts: &BTreeMap<Place, Cut>,
+) -> Result<State, Cut> {
+    let mut state = State::default();
+    // Founders and admissions that end a cut.
+    let mut admitted: BTreeSet<(NodeId, Place)> = BTreeSet::new();
+    for (place, op) in ops {
+        let is_founding = matches!(op, ClusterOp::Found { .. });
+        let is_void = cuts.values().any(|cut| {
+            let again = |(node, at): &(NodeId, Place)| *node == cut.author && *at > cut.at;
+            let is_again = admitted.iter().any(again);
+            cut.author == place.author && place.seq >= cut.from && !is_again
+        });
+        let author = state.members.get(&place.author);
+        let is_writer = author.is_some_and(|settings| settings.role == Role::Writer);
+        if is_void || !(is_writer || is_founding) {
+            continue;
+        }
+        if let ClusterOp::Remove { member, last } = op
+            && state.members.contains_key(member)
+            && !cuts.contains_key(place)
+        {
+            return Err(Cut {
+                author: *member,
+                from: last.map_or(0, |last| last.saturating_add(1)),
+                at: *place,
+            });
+        }
+        state.apply(*place, op, &mut admitted);
+    }
+    Ok(state)
+}
+
+impl State {
+    fn apply(&mut self, at: Place, op: &ClusterOp, admitted: &mut BTreeSet<(NodeId, Place)>) {
+        match op {
+            ClusterOp::Found { name } => {
+                self.name.clone_from(name);
+                self.set(at, at.author, MemberSettings::new(Role::Writer));
+                admitted.insert((at.author, at));
+            }
+            ClusterOp::Admit {
+                member,
+                settings,
+                invitation,
+            } => {
+                // The first use counts; the same node may be let in by it again.
+                if *self.used.entry(*invitation).or_insert(*member) == *member {
+                    self.set(at, *member, settings.clone());
+                    admitted.insert((*member, at));
+                }
+            }
+            ClusterOp::Settle { member, settings } if self.members.contains_key(member) => {
+                self.set(at, *member, settings.clone());
+            }
+            ClusterOp::Remove { member, last } if self.members.remove(member).is_some() => {
+                let becomes = Becomes::Out(last.map_or(0, |last| last.saturating_add(1)));
+                let history = self.histories.entry(*member).or_default();
+                history.push(Change { at, becomes });
+            }
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, at: Place, member: NodeId, settings: MemberSettings) {
+        let becomes = Becomes::A(settings.role);
+        let history = self.histories.entry(member).or_default();
+        history.push(Change { at, becomes });
+        self.members.insert(member, settings);
+    }
+}
