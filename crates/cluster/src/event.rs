@@ -140,6 +140,10 @@ pub enum ProofOutcome {
 }
 
 /// Something is to be done.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "they live for a moment, a few at a time"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Keep an entry of somebody else on disk.

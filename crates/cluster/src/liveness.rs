@@ -50,6 +50,11 @@ impl Pulse {
         self.heard
     }
 
+    /// Whether it was lost lately and has not been back for long, even if it is silent again.
+    pub(crate) fn is_on_probation(&self) -> bool {
+        self.probation.is_some()
+    }
+
     /// It has spoken.
     pub(crate) fn beat(&mut self, now: Timestamp, settings: &Settings) {
         self.heard = self.heard.max(now);

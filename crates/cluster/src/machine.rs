@@ -49,6 +49,8 @@ pub struct Machine {
     /// What is to be fetched here and was not begun, the most urgent first.
     queue: BTreeSet<Turn>,
     running: BTreeSet<RootId>,
+    /// What could not be begun for want of room.
+    no_room: BTreeSet<RootId>,
     timers: BTreeSet<(Timestamp, RootId)>,
     /// Number of the newest change of what is kept here, and the root of each that is the newest
     /// for its root.
@@ -60,6 +62,10 @@ pub struct Machine {
     next_beat: Timestamp,
     next_audit: Timestamp,
     is_removed: bool,
+    started: Timestamp,
+    /// Whether enough is known of the others to decide who keeps what: shares depend on what each
+    /// says of its room, and who has just started has heard of none.
+    is_oriented: bool,
     totals: views::Totals,
 }
 
@@ -143,6 +149,7 @@ impl Machine {
             dirty: BTreeSet::new(),
             queue: BTreeSet::new(),
             running: BTreeSet::new(),
+            no_room: BTreeSet::new(),
             timers: BTreeSet::new(),
             changes: 0,
             changed: BTreeMap::new(),
@@ -150,6 +157,8 @@ impl Machine {
             beats: 0,
             next_beat: now,
             is_removed: false,
+            started: now,
+            is_oriented: false,
             totals: views::Totals::default(),
         };
         machine.restore(restored, now);

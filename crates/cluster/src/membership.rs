@@ -4,6 +4,10 @@
 //! are replayed in their one order. A removal also says how much of the removed member's log
 //! counts; what it voids may stand before the removal, so the replay begins again with each
 //! removal that is found to hold. There are few such operations.
+//!
+//! Of two members that remove each other without knowing it, the one that was admitted first
+//! stays: a time is quickly made up, a place in the order of admissions is not. That is why
+//! entries of a removed member are still taken, although they do nothing but that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -91,21 +95,6 @@ impl Membership {
         let history = self.state.histories.get(&place.author);
         history.is_some_and(|changes| counts(changes, place))
     }
-
-    /// From which number on the entries of a node that is out do not count.
-    pub(crate) fn ends_before(&self, author: &NodeId) -> Option<u64> {
-        if self.state.members.contains_key(author) {
-            return None;
-        }
-        let changes = self.state.histories.get(author)?;
-        changes
-            .iter()
-            .rev()
-            .find_map(|change| match change.becomes {
-                Becomes::Out(from) => Some(from),
-                Becomes::A(_) => None,
-            })
-    }
 }
 
 /// Whether what stands at `place` counts, by the changes of its author.
@@ -145,8 +134,9 @@ fn replay(ops: &BTreeMap<Place, ClusterOp>) -> State {
     }
 }
 
-/// One pass. A removal that holds and whose cut is not among `cuts` ends it: what stands before
-/// may be void because of it. Each pass adds one, so there are at most as many as removals.
+/// One pass, with the removals that were found to hold up to now. If there are more, it is the one
+/// by the eldest member that holds next. Each pass adds one, so there are at most as many as
+/// removals.
 fn replay_with(
     ops: &BTreeMap<Place, ClusterOp>,
     cuts: &BTreeMap<Place, Cut>,
@@ -154,7 +144,13 @@ fn replay_with(
     let mut state = State::default();
     // Founders and admissions that end a cut.
     let mut admitted: BTreeSet<(NodeId, Place)> = BTreeSet::new();
+    let mut next: Option<(Place, Cut)> = None;
     for (place, op) in ops {
+        if cuts.contains_key(place) {
+            // It was found to hold, and does so even if its author is out by a later finding.
+            state.apply(*place, op, &mut admitted);
+            continue;
+        }
         let is_founding = matches!(op, ClusterOp::Found { .. });
         let is_void = cuts.values().any(|cut| {
             let again = |(node, at): &(NodeId, Place)| *node == cut.author && *at > cut.at;
@@ -166,22 +162,34 @@ fn replay_with(
         if is_void || !(is_writer || is_founding) {
             continue;
         }
-        if let ClusterOp::Remove { member, last } = op
-            && state.members.contains_key(member)
-            && !cuts.contains_key(place)
-        {
-            return Err(Cut {
+        if let ClusterOp::Remove { member, last } = op {
+            let cut = Cut {
                 author: *member,
                 from: last.map_or(0, |last| last.saturating_add(1)),
                 at: *place,
-            });
+            };
+            let age = state.admission_of(&place.author).unwrap_or(*place);
+            let is_elder = next.is_none_or(|(other, _)| age < other);
+            if is_elder && state.members.contains_key(member) {
+                next = Some((age, cut));
+            }
+            continue;
         }
         state.apply(*place, op, &mut admitted);
     }
-    Ok(state)
+    match next {
+        Some((_, cut)) => Err(cut),
+        None => Ok(state),
+    }
 }
 
 impl State {
+    /// Where a node was let in first.
+    fn admission_of(&self, node: &NodeId) -> Option<Place> {
+        let history = self.histories.get(node)?;
+        history.first().map(|change| change.at)
+    }
+
     fn apply(&mut self, at: Place, op: &ClusterOp, admitted: &mut BTreeSet<(NodeId, Place)>) {
         match op {
             ClusterOp::Found { name } => {
@@ -195,9 +203,10 @@ impl State {
                 invitation,
             } => {
                 // The first use counts; the same node may be let in by it again.
-                if *self.used.entry(*invitation).or_insert(*member) == *member {
-                    self.set(at, *member, settings.clone());
-                    admitted.insert((*member, at));
+                let user = *self.used.entry(*invitation).or_insert(*member);
+                if user == *member {
+                    self.set(at, user, settings.clone());
+                    admitted.insert((user, at));
                 }
             }
             ClusterOp::Settle { member, settings } if self.members.contains_key(member) => {

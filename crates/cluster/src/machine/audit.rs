@@ -24,7 +24,8 @@ impl Machine {
         }
     }
 
-    /// A root by chance, and of those that keep it the one that proved it the longest ago.
+    /// A root by chance, and of those that say they keep it the one that proved it the longest ago:
+    /// those that have failed among them, until they prove it or say that it is gone.
     fn choose(&mut self, now: Timestamp) -> Option<(NodeId, Cid)> {
         for _ in 0..TRIES.min(self.tracks.len() * 4) {
             let id = self.random.below(self.tracks.len());
@@ -32,7 +33,7 @@ impl Machine {
             let held = track
                 .others
                 .iter()
-                .filter(|held| held.counts() && self.liveness(&held.node, now) == Liveness::Alive);
+                .filter(|held| held.claims() && self.liveness(&held.node, now) == Liveness::Alive);
             let eldest = held.min_by_key(|held| held.proof.map(|proof| proof.at));
             if let Some(held) = eldest {
                 let root = self.pinset.cid(RootId::try_from(id).ok()?)?;
@@ -49,7 +50,7 @@ impl Machine {
             let held = track
                 .others
                 .iter()
-                .filter(|held| held.counts() && self.liveness(&held.node, now) == Liveness::Alive);
+                .filter(|held| held.claims() && self.liveness(&held.node, now) == Liveness::Alive);
             let of = held.map(move |held| Action::Challenge {
                 of: held.node,
                 root,
@@ -96,6 +97,9 @@ impl Machine {
                 });
                 peer.proved = peer.proved.saturating_add(bytes);
                 peer.last_proof = Some(now);
+                if std::mem::take(&mut held.is_suspect) {
+                    self.dirty.insert(id);
+                }
             }
             ProofOutcome::Failed => {
                 (held.is_suspect, held.proof) = (true, None);

@@ -1,10 +1,11 @@
 //! Heartbeats, and the clock.
 
 use cidcast_announce::NodeId;
-use cidcast_announce::cluster::{Heartbeat, HeartbeatDraft, Tip};
+use cidcast_announce::cluster::{Heartbeat, HeartbeatDraft, MAX_TIPS, Tip};
 use cidcast_types::Timestamp;
 
 use super::Machine;
+use super::pins::size_class;
 use crate::event::{Action, Happening};
 use crate::liveness::Liveness;
 
@@ -59,7 +60,7 @@ impl Machine {
             pins: self.totals.held,
             bytes: self.totals.held_bytes,
             changes: self.changes,
-            tips: self.logs.tips().collect(),
+            tips: self.shown_tips(),
             protocol: PROTOCOL,
         };
         self.beats += 1;
@@ -67,6 +68,15 @@ impl Machine {
         if !to.is_empty() {
             actions.push(Action::Beat { to, draft });
         }
+    }
+
+    /// The tips of all logs; if there are too many for one heartbeat, a part of them by turns.
+    fn shown_tips(&self) -> Vec<Tip> {
+        let all: Vec<Tip> = self.logs.tips().collect();
+        let turns = all.len().div_ceil(MAX_TIPS).max(1) as u64;
+        let turn = usize::try_from(self.beats % turns).unwrap_or(0);
+        let part = all.chunks(MAX_TIPS).nth(turn);
+        part.map(<[Tip]>::to_vec).unwrap_or_default()
     }
 
     /// Somebody's heartbeat.
@@ -86,7 +96,8 @@ impl Machine {
         let before = peer.pulse.liveness(now, &settings);
         peer.pulse.beat(now, &settings);
         let has_restarted = peer.boot != says.boot;
-        let has_room_changed = peer.beat.as_ref().map(|last| last.capacity) != Some(says.capacity);
+        let share = |says: &HeartbeatDraft| size_class(says.capacity);
+        let has_room_changed = peer.beat.as_ref().map(share) != Some(share(says));
         peer.beat = Some(says.clone());
         if has_restarted {
             // What it kept in an earlier run it has to say again.
@@ -144,11 +155,9 @@ impl Machine {
             actions.push(Action::Note(Happening::Forked(author)));
         }
         let from = self.logs.len(&author);
-        let end = self.membership.ends_before(&author);
-        let is_over = end.is_some_and(|end| from >= end);
         let asked = self.asked.get(&author);
         let may_ask = asked.is_none_or(|asked| asked.after(self.patience()) <= now);
-        if tip.seq >= from && !is_over && may_ask {
+        if tip.seq >= from && may_ask {
             self.asked.insert(author, now);
             actions.push(Action::AskEntries { of, author, from });
         }

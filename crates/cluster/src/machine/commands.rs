@@ -37,6 +37,11 @@ pub enum CommandError {
     /// Whoever gave it may not.
     #[error("the token was given by a node that may not invite: ask a writer of the cluster")]
     InviterMayNot,
+    /// The own log is not complete here: a second entry of a number would be signed.
+    #[error(
+        "this node has not fetched its own log back from the other members yet: try again in a moment"
+    )]
+    CatchingUp,
     /// Nobody would be left who can change anything.
     #[error("this is the only writer: make another member a writer first")]
     LastWriter,
@@ -58,13 +63,16 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`CommandError::NotAWriter`], [`CommandError::Removed`].
+    /// [`CommandError::NotAWriter`], [`CommandError::Removed`], [`CommandError::CatchingUp`].
     pub fn draft(&self, now: Timestamp, ops: Vec<ClusterOp>) -> Result<EntryDraft, CommandError> {
         let me = self.membership.members().get(&self.me);
         match me.map(|settings| settings.role) {
             Some(Role::Writer) => {}
             Some(Role::Follower) => return Err(CommandError::NotAWriter),
             None => return Err(CommandError::Removed),
+        }
+        if self.has_forgotten() {
+            return Err(CommandError::CatchingUp);
         }
         let tip = self.logs.tip(&self.me);
         Ok(EntryDraft {
@@ -191,6 +199,14 @@ impl Machine {
             return Err(CommandError::NotPinned(root));
         }
         self.draft(now, vec![ClusterOp::Unpin { root }])
+    }
+
+    /// Whether somebody has more of this member's log than it has itself: it lost its disk.
+    fn has_forgotten(&self) -> bool {
+        let len = self.logs.len(&self.me);
+        let beats = self.peers.values().filter_map(|peer| peer.beat.as_ref());
+        let mut tips = beats.flat_map(|beat| &beat.tips);
+        tips.any(|tip| tip.author == self.me && tip.seq >= len)
     }
 
     fn keep_a_writer_besides(&self, member: &NodeId) -> Result<(), CommandError> {

@@ -77,8 +77,7 @@ impl Machine {
             }
             Fit::Next => {
                 let is_author = self.membership.was_member(&author) || entry.is_genesis();
-                let is_over = self.membership.ends_before(&author);
-                if !is_author || is_over.is_some_and(|end| entry.seq() >= end) {
+                if !is_author {
                     return false;
                 }
                 actions.push(Action::Persist(entry.clone()));

@@ -92,6 +92,10 @@ impl Machine {
             Local::Running { .. } => self.running.insert(id),
             _ => self.running.remove(&id),
         };
+        match local {
+            Local::Refused { retry_at: None, .. } => self.no_room.insert(id),
+            _ => self.no_room.remove(&id),
+        };
         if local != Local::Wanted
             && let Some(turn) = track.turn.take()
         {

@@ -5,8 +5,8 @@ use cidcast_announce::NodeId;
 use cidcast_announce::cluster::{Copies, PinSpec};
 use cidcast_types::Timestamp;
 
-use super::Machine;
 use super::track::{Local, Standing, Track, Turn};
+use super::{Machine, Peer};
 use crate::allocate::{Candidate, allocate};
 use crate::event::{Action, Happening, HoldingState, LocalPin};
 use crate::liveness::Liveness;
@@ -19,6 +19,8 @@ const LOW: u64 = 4;
 struct Standby {
     candidate: Candidate,
     tags: std::collections::BTreeMap<String, String>,
+    /// It keeps what it has, and gets nothing new.
+    is_on_probation: bool,
 }
 
 /// What follows for one root.
@@ -67,10 +69,11 @@ impl Machine {
         if is_low && !self.room.is_low {
             actions.push(Action::Note(Happening::LowSpace { free }));
         }
-        let had_capacity = self.room.capacity;
+        let share = size_class(self.room.capacity);
         (self.room.capacity, self.room.free) = (capacity, free);
         (self.room.is_known, self.room.is_low) = (true, is_low);
-        if had_capacity != capacity {
+        #[expect(clippy::float_cmp, reason = "steps, not sums")]
+        if share != size_class(capacity) {
             self.all_dirty();
         }
         // With room to spare, so that a member at the edge does not take and refuse by turns.
@@ -82,12 +85,15 @@ impl Machine {
     /// What was refused for want of room may be taken now.
     fn reconsider(&mut self, free: u64) {
         let reserve = self.settings.reserve.saturating_mul(2);
-        let fits = |track: &Track| {
-            let for_room = matches!(track.local, Local::Refused { retry_at: None, .. });
-            for_room && track.size().unwrap_or(0).saturating_add(reserve) < free
-        };
-        let fitting = (0..).zip(&self.tracks).filter(|(_, track)| fits(track));
-        let fitting: Vec<RootId> = fitting.map(|(id, _)| id).collect();
+        let mut rest = free.saturating_sub(self.promised(reserve));
+        let mut fitting = Vec::new();
+        for id in &self.no_room {
+            let size = self.track(*id).and_then(Track::size).unwrap_or(0);
+            if size < rest {
+                rest -= size;
+                fitting.push(*id);
+            }
+        }
         for id in fitting {
             self.set_local(id, Local::None);
             self.dirty.insert(id);
@@ -99,6 +105,7 @@ impl Machine {
         if self.is_removed {
             return;
         }
+        self.orient(now);
         if !self.dirty.is_empty() {
             let standby = self.standby(now);
             while let Some(id) = self.dirty.pop_first() {
@@ -115,12 +122,23 @@ impl Machine {
         }
     }
 
+    /// Looks whether everyone was heard, or has had the time.
+    fn orient(&mut self, now: Timestamp) {
+        let is_known = |node: &Peer| node.beat.is_some();
+        let is_time = self.started.after(self.settings.deadline) <= now;
+        if !self.is_oriented && self.room.is_known && (is_time || self.peers.values().all(is_known))
+        {
+            self.is_oriented = true;
+            self.all_dirty();
+        }
+    }
+
     /// Everyone who may be given something to keep.
     fn standby(&self, now: Timestamp) -> Vec<Standby> {
         let members = self.membership.members().iter();
         let able = members.filter(|(node, settings)| {
             let liveness = self.liveness(node, now);
-            !settings.draining && matches!(liveness, Liveness::Alive | Liveness::Silent)
+            !settings.draining && liveness != Liveness::Lost
         });
         able.map(|(node, settings)| Standby {
             candidate: Candidate {
@@ -129,6 +147,10 @@ impl Machine {
                 place: None,
             },
             tags: settings.tags.clone(),
+            is_on_probation: self
+                .peers
+                .get(node)
+                .is_some_and(|peer| peer.pulse.is_on_probation()),
         })
         .collect()
     }
@@ -165,6 +187,9 @@ impl Machine {
             track.standing = standing;
             track.allocated.clone_from(&plan.allocated);
         }
+        if !self.is_oriented {
+            return;
+        }
         if is_mine {
             self.want(now, id, &spec, standing, actions);
         } else {
@@ -190,7 +215,12 @@ impl Machine {
             let held = track.held_by(node);
             held.is_some_and(|held| held.state == HoldingState::Refused)
         };
-        let able = standby.iter().filter(|one| !refuses(&one.candidate.node));
+        let is_here = |node: &NodeId| *node == self.me && track.local.is_held();
+        let has = |node: &NodeId| is_here(node) || track.has(node);
+        let able = standby.iter().filter(|one| {
+            let node = &one.candidate.node;
+            !refuses(node) && (!one.is_on_probation || has(node))
+        });
         let candidates: Vec<Candidate> = able
             .map(|one| Candidate {
                 place: spec.spread.as_ref().map(|tag| {
@@ -205,8 +235,6 @@ impl Machine {
             Copies::Between { min, max } => (usize::from(min), usize::from(max)),
         };
         let allocated = allocate(&root, wanted, &candidates);
-        let is_here = |node: &NodeId| *node == self.me && track.local.is_held();
-        let has = |node: &NodeId| is_here(node) || track.has(node);
         let is_alive = |node: &NodeId| self.liveness(node, now) == Liveness::Alive;
         let copies = self.membership.members().keys();
         let copies = copies.filter(|node| has(node) && self.liveness(node, now) != Liveness::Lost);
@@ -409,7 +437,7 @@ impl Machine {
 }
 
 /// Capacity in steps of an eighth of a doubling: a share does not change with every gigabyte.
-fn size_class(capacity: u64) -> f64 {
+pub(super) fn size_class(capacity: u64) -> f64 {
     if capacity == 0 {
         return 0.0;
     }

@@ -129,6 +129,11 @@ impl Track {
 
 impl Held {
     pub(super) fn counts(&self) -> bool {
-        matches!(self.state, HoldingState::Pinned { .. }) && !self.is_suspect
+        self.claims() && !self.is_suspect
+    }
+
+    /// Whether the member says that it keeps it.
+    pub(super) fn claims(&self) -> bool {
+        matches!(self.state, HoldingState::Pinned { .. })
     }
 }
