@@ -19,6 +19,7 @@ mod bar;
 mod bare;
 mod catalog;
 mod clip;
+mod cluster;
 mod discovery;
 mod exchange;
 mod ingest;
@@ -65,6 +66,8 @@ enum What {
     /// How announcements travel in a network of up to 1,000 nodes, simulated, and how fast a node
     /// catches up. Only when it is named: it takes ten minutes.
     Discovery,
+    /// What up to 100,000 pins cost the members of a cluster, simulated. Only when it is named.
+    Cluster,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -87,6 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if options.what.contains(&What::Discovery) {
         measured.extend(discovery::run(&built)?);
+    }
+    if options.what.contains(&What::Cluster) {
+        measured.extend(cluster::run(&built)?);
     }
     println!("\n{}", machine());
     for line in &measured {
@@ -119,6 +125,7 @@ fn build(profile: &str) -> Result<PathBuf> {
         .args(["--package", "cidcast-catalog", "--example", "announced"])
         .args(["--package", "cidcast-discovery", "--example", "simulation"])
         .args(["--example", "catching_up"])
+        .args(["--package", "cidcast-cluster", "--example", "pinset"])
         .args(["--features", "cidcast-discovery/simulation"])
         .current_dir(repository::root()?);
     install::node()?.on_path_of(cargo)?.run()?;
