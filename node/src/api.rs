@@ -30,6 +30,7 @@ mod origin;
 mod peers;
 mod pins;
 mod problem;
+mod psa;
 mod receive;
 mod store;
 mod tus;
@@ -54,6 +55,7 @@ use cidcast_ipfs::names::Names;
 use cidcast_ipfs::pinner::Pinner;
 use cidcast_ipfs::provide::Provider;
 use cidcast_ipfs::swarm::SwarmHandle;
+use cidcast_pinning::service::PinningService;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
@@ -107,6 +109,7 @@ pub(crate) struct Api {
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) clock: Clock,
     pub(crate) pinner: Pinner,
+    pub(crate) service: PinningService,
     pub(crate) provider: Provider,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
@@ -164,6 +167,7 @@ pub(crate) fn router(api: Shared, rules: Rules) -> Router {
         .layer(from_fn_with_state(rules.site, origin::check))
         .layer(from_fn_with_state(rules.in_flight, limits::bound))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+        .layer(from_fn(psa::speak))
         .layer(from_fn(web::guard_headers))
         .layer(from_fn_with_state(rules.metrics, metrics::count))
         .with_state(api)
@@ -205,6 +209,8 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::list))
         .routes(routes!(pins::list))
         .routes(routes!(pins::show))
+        .routes(routes!(psa::list))
+        .routes(routes!(psa::show))
         .routes(routes!(peers::list))
         .routes(routes!(events::stream))
         .routes(routes!(node::show))
@@ -250,6 +256,8 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(fetch::fetch))
         .routes(routes!(pins::add))
         .routes(routes!(pins::remove))
+        .routes(routes!(psa::add))
+        .routes(routes!(psa::replace, psa::remove))
         .routes(routes!(tus::status))
         .routes(routes!(tus::terminate))
 }

@@ -9,6 +9,7 @@ mod listener;
 mod lock;
 mod network;
 mod open_files;
+mod pinning;
 mod run_file;
 mod settings;
 mod start;

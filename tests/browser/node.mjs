@@ -3,7 +3,7 @@
  * and stops it. Nothing is shared between tests.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -21,11 +21,15 @@ export const CLIP = path.join(MEDIA, 'bbb-5s-720p-aac.mp4');
 
 /**
  * A running node for the length of one test: `api` and `gateway` are base URLs,
- * `dir` is for files of the test.
+ * `dir` is for files of the test. `config` is its `config.yaml`.
  */
-export async function startNode(t, { swarm = '/ip4/127.0.0.1/tcp/0' } = {}) {
+export async function startNode(t, { swarm = '/ip4/127.0.0.1/tcp/0', config = '' } = {}) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'cidcast-browser-'));
   const data = path.join(dir, 'data');
+  if (config !== '') {
+    await mkdir(data);
+    await writeFile(path.join(data, 'config.yaml'), config);
+  }
   const options = ['--api-listen', '127.0.0.1:0', '--gateway-listen', '127.0.0.1:0', '--swarm-listen', swarm];
   const child = spawn(BINARY, ['serve', '--data-dir', data, ...options], {
     env: plainEnvironment(),

@@ -38,6 +38,8 @@ mod list;
 mod removed;
 mod replica;
 mod replicas;
+mod requested;
+mod requests;
 mod row;
 mod scores;
 mod search;
@@ -76,6 +78,10 @@ pub use removed::Removed;
 pub use replica::{
     AssetOf, FailedAttempt, HeldPackage, KeepReason, Renditions, Replica, ReplicaProgress,
     ReplicaTotals, WantedReplica,
+};
+pub use requested::{
+    Leaving, MAX_REQUESTED, NameMatch, PinRequest, RequestError, RequestPage, RequestQuery,
+    RequestState, Requested,
 };
 pub use scores::{Conduct, FIRST_SCORE, Judged, MAX_REASONS, MAX_SCORES, Reason, Score};
 pub use shown::{CopyAway, CopyHere, Fill, Standing};

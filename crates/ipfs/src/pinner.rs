@@ -38,6 +38,8 @@ pub struct PinJob {
     pub root: Cid,
     /// Who may have its blocks, once it is complete.
     pub audience: Audience,
+    /// How many attempts at it have failed.
+    pub failures: u32,
     /// How far it is.
     pub state: PinJobState,
 }
@@ -231,6 +233,7 @@ impl Entry {
             holder: job.holder.clone(),
             root: job.root,
             audience: job.audience,
+            failures: job.failures(),
             state,
         }
     }

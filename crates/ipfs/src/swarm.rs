@@ -55,8 +55,8 @@ use relays::Relay;
 use roster::Roster;
 
 pub use address::{
-    AddressError, ListenSocket, check_announce, check_bootstrap, check_listen, check_private,
-    check_relay, listen_socket,
+    AddressError, ListenSocket, check_announce, check_bootstrap, check_listen, check_peer,
+    check_private, check_relay, listen_socket,
 };
 pub use error::{ConnectError, DisconnectError, PingError, StartError, StopTimeout, SwarmFault};
 pub use handle::{MAX_PINGS, NetworkKind, Reach, SwarmHandle};

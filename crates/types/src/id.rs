@@ -84,6 +84,10 @@ ulid_newtype! {
     /// One resumable upload (tus 1.0), until it becomes an asset or expires.
     UploadId
 }
+ulid_newtype! {
+    /// One request of the pinning service, for as long as its pin is kept.
+    PinRequestId
+}
 
 /// An upload has the id of the asset that it becomes.
 impl From<UploadId> for AssetId {

@@ -14,7 +14,7 @@ mod time;
 
 pub use asset::{AssetState, ParseStateError, ParseVisibilityError, Visibility};
 pub use cid::Cid;
-pub use id::{AssetId, ParseIdError, RootCid, UploadId};
+pub use id::{AssetId, ParseIdError, PinRequestId, RootCid, UploadId};
 pub use name::{ParseRenditionNameError, RenditionName};
 pub use pin::{ParsePinStateError, PinState};
 pub use time::{Micros, Timestamp};

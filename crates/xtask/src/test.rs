@@ -44,6 +44,8 @@ enum Step {
     Cargo,
     /// The app in a real browser.
     Browser,
+    /// The public compliance suite of the Pinning Service API.
+    Pinning,
     /// Dockerfile, compose file and systemd unit.
     Shipping,
 }

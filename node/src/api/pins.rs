@@ -4,6 +4,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use cidcast_ipfs::pinner::{PinJob, PinJobState, PinnerError};
+use cidcast_pinning::service::HOLDER;
 use cidcast_store::{Audience, Holder, PartialError, Pin};
 use cidcast_types::{AssetId, Cid};
 use serde::{Deserialize, Serialize};
@@ -299,6 +300,11 @@ fn holder(name: Option<&str>) -> Result<Holder, Problem> {
     if name.starts_with(RESERVED) {
         let detail = format!("holders that begin with {RESERVED} are the node's own");
         return Err(Problem::invalid(detail));
+    }
+    if name.starts_with(HOLDER) {
+        return Err(Problem::invalid(
+            "this holder is a request of the pinning service: delete it at /psa/pins instead",
+        ));
     }
     name.parse().map_err(Problem::bad_request)
 }

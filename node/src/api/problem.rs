@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 
+use axum::Extension;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -187,10 +188,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
+        let document = self.document();
+        let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut headers = *self.headers;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        (self.status, headers, body).into_response()
+        // Beside the body, for whoever has to say it in another form.
+        (self.status, headers, Extension(document), body).into_response()
     }
 }

@@ -6,6 +6,7 @@ mod description;
 mod network;
 mod peers;
 mod pins;
+mod psa;
 mod site;
 mod sources;
 mod tus;
@@ -37,6 +38,7 @@ use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
 use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
+use cidcast_pinning::service::{PinningService, ServiceMetrics, ServiceParts};
 use cidcast_runtime::{Backoff, Clock, Shutdown};
 use cidcast_store::{Store, StoreSettings};
 use cidcast_transcode::{ProbeLimits, ToolSettings, Tools};
@@ -156,6 +158,7 @@ impl TestNode {
         let discovery = Discovery::start(discovery, &shutdown).await.unwrap();
         let pinner = Pinner::start(network.clone(), store.clone(), Clock::System, &shutdown);
         let pinner = pinner.await.unwrap();
+        let service = service(&catalog, &store, &pinner, &swarm, &shutdown);
         let provider = Provider::start(&swarm, ProviderSettings::default(), &shutdown);
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
@@ -169,6 +172,7 @@ impl TestNode {
             discovery: Arc::new(discovery),
             clock: Clock::System,
             pinner,
+            service,
             provider,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
@@ -289,6 +293,24 @@ fn discovery(
         replication: ReplicationSettings::default(),
         watched: TakeViews::new(Vec::new),
     }
+}
+
+fn service(
+    catalog: &Catalog,
+    store: &Store,
+    pinner: &Pinner,
+    swarm: &Swarm,
+    shutdown: &Shutdown,
+) -> PinningService {
+    let parts = ServiceParts {
+        catalog: catalog.clone(),
+        store: store.clone(),
+        pinner: pinner.clone(),
+        swarm: swarm.handle(),
+        clock: Clock::System,
+        metrics: ServiceMetrics::default(),
+    };
+    PinningService::start(parts, shutdown)
 }
 
 fn ingest_settings(dir: &Path) -> IngestSettings {

@@ -49,7 +49,8 @@ fn media_type(path: &str) -> &'static str {
 /// A file of the app; its page for every other address, so that its own router decides.
 pub(crate) async fn get(links: Links, request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
-    let belongs_to_api = path == "api" || path.starts_with("api/");
+    let first = path.split('/').next().unwrap_or_default();
+    let belongs_to_api = matches!(first, "api" | "psa");
     if belongs_to_api || !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Problem::not_found("nothing is served here: see /openapi.json").into_response();
     }

@@ -11,6 +11,7 @@ use cidcast_gateway::{Access, StaticSite, Views};
 use cidcast_ingest::{Ingest, Parties};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::swarm::Swarm;
+use cidcast_pinning::service::PinningService;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use cidcast_transcode::Tools;
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::lock::NodeLock;
 use super::network::{self, Reachable};
-use super::{Addresses, RunFile, Running, discovery, listener, settings, token};
+use super::{Addresses, RunFile, Running, discovery, listener, pinning, settings, token};
 use crate::api::{self, Api, Door, Facts, Gateway, InFlight, Rules, Site};
 use crate::config::{Config, DataDir};
 
@@ -41,6 +42,7 @@ struct Core {
     exchange_tasks: Shutdown,
     ingest: Ingest,
     discovery: Arc<Discovery>,
+    service: PinningService,
     /// What the gateway counts.
     views: Views,
     encoder: String,
@@ -138,6 +140,8 @@ async fn open(
         views: &views,
     };
     let discovery = discovery::start(config, data_dir, parts, registry, &exchange_tasks).await?;
+    let parts = (&catalog, &store, &swarm, &reachable);
+    let service = pinning::serve(parts, registry, &exchange_tasks);
     let feeds = discovery.feeds().clone();
     discovery::follow_assets(feeds, ingest.events(), &exchange_tasks);
     Ok((
@@ -151,6 +155,7 @@ async fn open(
             exchange_tasks,
             ingest,
             discovery: Arc::new(discovery),
+            service,
             views,
             encoder,
         },
@@ -228,6 +233,7 @@ fn listen(
         discovery: Arc::clone(&core.discovery),
         clock: Clock::System,
         pinner: core.reachable.pinner.clone(),
+        service: core.service.clone(),
         provider: core.reachable.provider.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),

@@ -240,6 +240,16 @@ pub(super) fn relay(address: &str) -> Result<PeerId, AddressError> {
     Ok(peer)
 }
 
+/// Whether an address is one at which a peer can be dialled: it ends with `/p2p/` and its id. Names
+/// are not looked up.
+///
+/// # Errors
+///
+/// [`AddressError`] saying what an address looks like.
+pub fn check_peer(address: &str) -> Result<(), AddressError> {
+    peer(address).map(drop)
+}
+
 pub(crate) fn peer(address: &str) -> Result<(PeerId, Multiaddr), AddressError> {
     let parsed = parse(address)?;
     match parsed.iter().last() {

@@ -155,6 +155,15 @@ impl SwarmHandle {
         dial::keep(&self.ipfs, address, deadline).await
     }
 
+    /// As [`Self::connect`], but the connection is closed again when nobody uses it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if the address is not usable or nobody with that peer id answers in time.
+    pub async fn dial(&self, address: &str, deadline: Duration) -> Result<(), ConnectError> {
+        dial(&self.ipfs, address, deadline).await
+    }
+
     /// Closes every connection with a peer and keeps it no longer. A bootstrap peer, a relay or a
     /// neighbour is dialled again when its turn comes.
     ///

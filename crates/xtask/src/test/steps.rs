@@ -26,6 +26,7 @@ pub(super) fn run(step: Step) -> Result<Outcome> {
         }
         Step::Cargo => tests(),
         Step::Browser => browser(),
+        Step::Pinning => pinning(),
         Step::Shipping => shipping(),
     }
 }
@@ -139,6 +140,16 @@ fn browser() -> Result<Outcome> {
             .env("CIDCAST_BIN", binary)
             .env("CHROMIUM_BIN", chromium),
     )
+}
+
+fn pinning() -> Result<Outcome> {
+    let folder = repository::root()?.join("tests/pinning");
+    install::system(FFMPEG)?;
+    let node = install::node()?;
+    install::node_packages(&folder, &node)?;
+    let binary = repository::build_everything()?;
+    let tests = node.program("node")?.args(["--test"]);
+    counted(tests.current_dir(&folder).env("CIDCAST_BIN", binary))
 }
 
 /// Linters of what the project ships beside the binary, where the machine has them.

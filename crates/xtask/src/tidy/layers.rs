@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["store", "transcode", "catalog"],
     &["exchange"],
     &["ipfs"],
-    &["ingest", "discovery", "cluster"],
+    &["ingest", "discovery", "cluster", "pinning"],
     &["gateway"],
     &["node"],
 ];
