@@ -21,6 +21,7 @@ mod killing;
 mod kubo;
 mod moving;
 mod peers;
+mod pinning;
 mod player;
 mod playing;
 mod providing;
