@@ -21,8 +21,7 @@ use crate::feed::{Feed, FeedHead, FeedUsage, KeptAnnouncement, SyncNote, Tombsto
 use crate::list::{Cursor, MAX_PAGE, Page};
 use crate::row::{integer, millis, parse, size, time};
 use crate::{Catalog, CatalogError};
-use hash::announcement_cid;
-pub(crate) use hash::{digest, root_cid};
+pub(crate) use hash::{announcement_cid, digest, root_cid};
 pub use load::SnapshotLoad;
 pub use own::Unannounced;
 pub(crate) use row::AnnouncedRow;

@@ -14,6 +14,8 @@
 //!   repeats nor hides a row.
 //! - A feed moves by whole verified announcements, in order; what is listed and found moves in the
 //!   same transaction.
+//! - Of each member of a cluster the log is kept from its first entry without gaps; of two entries
+//!   of one number the first stays.
 //! - A settled job (`ready`, `failed`) is moved only by [`Catalog::requeue`].
 
 mod announced;
@@ -23,6 +25,7 @@ mod block_lists;
 mod blocked;
 mod catalog;
 mod census;
+mod cluster;
 mod copies;
 mod copy;
 mod deliveries;
@@ -57,6 +60,10 @@ pub use block_lists::{ListSource, MAX_BLOCK_LISTS, NewBlockList, StoredBlockList
 pub use blocked::{Blocked, BlockedError, MAX_BLOCKED};
 pub use catalog::{Catalog, OpenError};
 pub use census::{Census, DeliveryStates, FollowCounts, ScoreCount};
+pub use cluster::{
+    ClusterEvent, ClusterLogUsage, ClusterRowsError, EntryKept, InCluster, MAX_CLUSTER_ENTRIES,
+    MAX_CLUSTER_EVENT_TEXT, MAX_CLUSTER_EVENTS,
+};
 pub use copy::{Acknowledgement, Copy, CopyQuery, CopyState, Noted, NoticeLimits};
 pub use deliveries::{Delivery, DeliveryCounts, MAX_DELIVERIES, NewDelivery, Undelivered};
 pub use error::{CatalogError, ChangeError};

@@ -83,6 +83,13 @@ async fn check_requests(catalog: &Catalog) {
     assert_eq!(page.items[0].wanted.name.as_deref(), Some("A film"));
 }
 
+async fn check_cluster(catalog: &Catalog) {
+    let cluster = catalog.cluster().await.unwrap().unwrap();
+    assert_eq!(cluster.joined_at, at(9000));
+    let events = catalog.cluster_events(None, 9).await.unwrap();
+    assert_eq!(events[0].text, "this node is in");
+}
+
 async fn check_rows(version: i64, catalog: &Catalog) {
     let query = ListQuery {
         search: Some("upgrades tagged".to_owned()),
@@ -147,6 +154,9 @@ async fn check_rows(version: i64, catalog: &Catalog) {
         let pace = catalog.follows().await.unwrap()[0].policy.pace;
         assert_eq!(pace, TransferPace::Paused);
         assert_eq!(catalog.replication_pace().await.unwrap(), pace);
+    }
+    if version >= 9 {
+        check_cluster(catalog).await;
     }
 }
 

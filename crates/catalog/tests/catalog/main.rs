@@ -8,6 +8,7 @@
 )]
 
 mod assets;
+mod cluster;
 mod deliveries;
 mod feeds;
 mod file;
