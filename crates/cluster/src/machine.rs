@@ -175,8 +175,14 @@ impl Machine {
         self.is_removed
     }
 
-    /// When [`Event::Tick`] is due.
+    /// When [`Event::Tick`] is due; a time that has passed means at once.
     pub fn next_wake(&self) -> Timestamp {
+        if self.is_removed {
+            return Timestamp::from_millis(u64::MAX);
+        }
+        if !self.dirty.is_empty() {
+            return Timestamp::from_millis(0);
+        }
         let timer = self.timers.first().map(|(at, _)| *at);
         let next = self.next_beat.min(self.next_audit);
         timer.map_or(next, |timer| timer.min(next))

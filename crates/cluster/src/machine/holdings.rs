@@ -96,6 +96,11 @@ impl Machine {
             Local::Refused { retry_at: None, .. } => self.no_room.insert(id),
             _ => self.no_room.remove(&id),
         };
+        match local {
+            Local::Held { .. } => track.was_whole = true,
+            Local::None | Local::Refused { .. } => track.was_whole = false,
+            _ => {}
+        }
         if local != Local::Wanted
             && let Some(turn) = track.turn.take()
         {

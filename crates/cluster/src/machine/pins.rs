@@ -2,7 +2,7 @@
 
 use cid::Cid;
 use cidcast_announce::NodeId;
-use cidcast_announce::cluster::{Copies, PinSpec};
+use cidcast_announce::cluster::{Copies, MAX_TIPS, PinSpec};
 use cidcast_types::Timestamp;
 
 use super::track::{Local, Standing, Track, Turn};
@@ -14,6 +14,10 @@ use crate::pinset::RootId;
 
 /// Little room is left when it is less than this many reserves.
 const LOW: u64 = 4;
+
+/// Roots that are treated for one event: some tens of milliseconds of work. The rest has its turn at
+/// once, by a tick, so that heartbeats are answered while 100,000 roots are looked at.
+const BATCH: usize = 2048;
 
 /// A member that may keep something, with what does not depend on the root.
 struct Standby {
@@ -100,25 +104,28 @@ impl Machine {
         }
     }
 
-    /// Treats every root that may have to be treated otherwise, then begins what can be begun.
+    /// Treats roots that may have to be treated otherwise, then begins what can be begun.
     pub(super) fn settle(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         if self.is_removed {
             return;
         }
         self.orient(now);
-        if !self.dirty.is_empty() {
-            let standby = self.standby(now);
-            while let Some(id) = self.dirty.pop_first() {
-                self.reconcile(now, id, &standby, actions);
-            }
-        }
+        self.treat(now, BATCH, actions);
         self.begin(actions);
         // What could not be begun may have made others necessary.
-        if !self.dirty.is_empty() {
-            let standby = self.standby(now);
-            while let Some(id) = self.dirty.pop_first() {
-                self.reconcile(now, id, &standby, actions);
-            }
+        self.treat(now, self.settings.parallel_pins, actions);
+    }
+
+    fn treat(&mut self, now: Timestamp, most: usize, actions: &mut Vec<Action>) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        let standby = self.standby(now);
+        for _ in 0..most {
+            let Some(id) = self.dirty.pop_first() else {
+                return;
+            };
+            self.reconcile(now, id, &standby, actions);
         }
     }
 
@@ -174,7 +181,7 @@ impl Machine {
         let spec = self.pinset.spec(id).cloned();
         let spec = spec.filter(|spec| spec.expires.is_none_or(|expires| expires > now));
         let Some(spec) = spec else {
-            self.let_go(id, actions);
+            self.let_go(now, id, actions);
             return;
         };
         let Some(plan) = self.plan(now, id, &spec, standby) else {
@@ -239,7 +246,7 @@ impl Machine {
         let copies = self.membership.members().keys();
         let copies = copies.filter(|node| has(node) && self.liveness(node, now) != Liveness::Lost);
         Some(Plan {
-            is_settled: !allocated.is_empty()
+            is_settled: allocated.len() >= self.fewest(spec)
                 && allocated.iter().all(|node| has(node) && is_alive(node)),
             standing: Standing {
                 is_pinned: true,
@@ -251,13 +258,47 @@ impl Machine {
         })
     }
 
+    /// So many others have to keep a root before anyone lets go of it. Somebody who leaves waits for
+    /// those that are silent or full now: its copy may be one of the last.
+    fn fewest(&self, spec: &PinSpec) -> usize {
+        let members = self.membership.members().values();
+        let staying = members.filter(|settings| !settings.draining).count();
+        match spec.copies {
+            Copies::Everywhere => 1,
+            Copies::Between { min, .. } => usize::from(min).min(staying).max(1),
+        }
+    }
+
+    /// Whether a member has the same entries, and all that it says of its copies is known here. Of two
+    /// that see the cluster differently each might let go because it counts on the other.
+    fn agrees(&self, node: &NodeId) -> bool {
+        let peer = self.peers.get(node);
+        let Some((peer, beat)) = peer.and_then(|peer| Some((peer, peer.beat.as_ref()?))) else {
+            return false;
+        };
+        let mut tips = beat.tips.iter();
+        let is_same = tips.all(|tip| self.logs.tip(&tip.author) == Some(*tip));
+        let is_all = beat.tips.len() == self.logs.tips().count().min(MAX_TIPS);
+        is_same && is_all && peer.seen >= beat.changes
+    }
+
     /// It is not in the pinset.
-    fn let_go(&mut self, id: RootId, actions: &mut Vec<Action>) {
-        if let Some(track) = self.tracks.get_mut(id as usize) {
-            self.totals.stands(&track.standing, &Standing::default());
-            track.standing = Standing::default();
-            track.allocated.clear();
-            track.surplus_since = None;
+    fn let_go(&mut self, now: Timestamp, id: RootId, actions: &mut Vec<Action>) {
+        // Kept here, and no operation is known: the log may be on its way yet.
+        let is_unheard_of = self.pinset.place(id).is_none();
+        let delay = self.settings.trim_delay;
+        let Some(track) = self.tracks.get_mut(id as usize) else {
+            return;
+        };
+        self.totals.stands(&track.standing, &Standing::default());
+        track.standing = Standing::default();
+        track.allocated.clear();
+        if is_unheard_of && track.local.is_held() {
+            let until = track.surplus_since.get_or_insert(now).after(delay);
+            if until > now {
+                self.look_again(id, until);
+                return;
+            }
         }
         self.drop_local(id, actions);
     }
@@ -276,6 +317,11 @@ impl Machine {
             actions.push(Action::Unpin { root });
         }
         self.set_local(id, Local::None);
+        if let Some(track) = self.track_mut(id) {
+            track.surplus_since = None;
+        }
+        // There is one copy less.
+        self.dirty.insert(id);
     }
 
     /// It is to be here.
@@ -306,6 +352,8 @@ impl Machine {
                 // `set_local` leaves the turn of what is wanted alone.
                 self.queue.insert(turn);
             }
+            // Whole but for a damaged block, and nobody else has it: there is nothing better.
+            Local::Failing { .. } if track.was_whole && standing.copies == 0 => {}
             Local::Failing { since, error } if since.after(grace) <= now => {
                 // Somebody else may fare better. The wait grows no further: the store's own does.
                 let root = self.pinset.cid(id);
@@ -355,11 +403,13 @@ impl Machine {
             Local::Held { .. } if !is_settled => track.surplus_since = None,
             Local::Held { .. } => {
                 let since = *track.surplus_since.get_or_insert(now);
-                if since.after(delay) <= now {
-                    track.surplus_since = None;
+                let allocated = track.allocated.clone();
+                if since.after(delay) > now {
+                    self.look_again(id, since.after(delay));
+                } else if allocated.iter().all(|node| self.agrees(node)) {
                     self.drop_local(id, actions);
                 } else {
-                    self.look_again(id, since.after(delay));
+                    self.look_again(id, now.after(self.settings.heartbeat));
                 }
             }
         }

@@ -10,6 +10,8 @@ use crate::pinset::RootId;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Track {
     pub(super) local: Local,
+    /// Whether every block of it was here once, since it was let go last.
+    pub(super) was_whole: bool,
     /// What others say of it.
     pub(super) others: Vec<Held>,
     /// Who is to keep it.
