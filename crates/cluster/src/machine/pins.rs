@@ -2,7 +2,7 @@
 
 use cid::Cid;
 use cidcast_announce::NodeId;
-use cidcast_announce::cluster::{Copies, MAX_TIPS, PinSpec};
+use cidcast_announce::cluster::{Copies, PinSpec};
 use cidcast_types::Timestamp;
 
 use super::track::{Local, Standing, Track, Turn};
@@ -278,8 +278,7 @@ impl Machine {
         };
         let mut tips = beat.tips.iter();
         let is_same = tips.all(|tip| self.logs.tip(&tip.author) == Some(*tip));
-        let is_all = beat.tips.len() == self.logs.tips().count().min(MAX_TIPS);
-        is_same && is_all && peer.seen >= beat.changes
+        is_same && peer.seen >= beat.changes
     }
 
     /// It is not in the pinset.
