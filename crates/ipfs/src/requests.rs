@@ -1,6 +1,7 @@
 //! One question to one peer, and its answer.
 //!
-//! Protocol [`PROTOCOL`], a stream for each request: the asker sends a frame, the other side sends
+//! Two protocols, each with its own places and its own server: [`PROTOCOL`] between any nodes, and
+//! [`CLUSTER_PROTOCOL`] between members of a cluster. A stream for each request: the asker sends a frame, the other side sends
 //! one back and closes. A frame is its length in bytes, as four bytes with the highest first, and
 //! that many bytes. A side that closes without a frame does not want to answer now.
 //!
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p::PeerId;
-use libp2p::swarm::Stream;
+use libp2p::swarm::{Stream, StreamProtocol};
 use rust_ipfs::{DialOpts, Ipfs, PeerCondition};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -38,8 +39,10 @@ use crate::swarm::{AddressError, ConnectError, dial, parse_peer};
 pub(crate) use behaviour::Behaviour;
 pub use metrics::Metrics;
 
-/// What is spoken.
+/// What any nodes speak.
 pub const PROTOCOL: &str = "/cidcast/feed/1";
+/// What members of a cluster speak.
+pub const CLUSTER_PROTOCOL: &str = "/cidcast/cluster/1";
 /// Bytes of the largest request.
 pub const MAX_REQUEST: usize = 128 << 10;
 /// Bytes of the largest response.
@@ -142,12 +145,12 @@ pub enum RequestError {
         peer: PeerId,
     },
     /// The peer is something else, or a cidcast that takes no part in discovery.
-    #[error(
-        "{peer} does not speak {PROTOCOL}; it is not a cidcast node, or discovery is off there"
-    )]
+    #[error("{peer} does not speak {protocol}; it is not a cidcast node, or that is off there")]
     Unsupported {
         /// Who.
         peer: PeerId,
+        /// What it does not speak.
+        protocol: &'static str,
     },
     /// The peer has no answer now: it is busy, or does not want to.
     #[error("{peer} does not answer this now; ask another, or again in a while")]
@@ -197,6 +200,7 @@ pub(crate) type Ask = oneshot::Sender<Result<Stream, NotOpened>>;
 /// What the handle and the mounted behaviour share.
 #[derive(Clone)]
 pub(crate) struct Line {
+    protocol: &'static str,
     asks: mpsc::Sender<(PeerId, Ask)>,
     outgoing: places::Places,
     waiting: Arc<Semaphore>,
@@ -214,12 +218,17 @@ struct Desk {
 
 impl Line {
     /// And the behaviour that has to be mounted for it.
-    pub(crate) fn new(settings: RequestSettings, metrics: Metrics) -> (Self, Behaviour) {
+    pub(crate) fn new(
+        protocol: &'static str,
+        settings: RequestSettings,
+        metrics: Metrics,
+    ) -> (Self, Behaviour) {
         let (asks, asked) = mpsc::channel(MOST_OPENING);
         // Each place may have its request waiting.
         let (requests, requests_out) = mpsc::channel(settings.incoming.max(1));
         let (is_served, served) = watch::channel(false);
         let counter = handler::Counter {
+            spoken: StreamProtocol::new(protocol),
             requests,
             places: places::Places::new(settings.incoming, settings.incoming_per_peer),
             served,
@@ -228,6 +237,7 @@ impl Line {
             metrics: metrics.clone(),
         };
         let line = Self {
+            protocol,
             asks,
             outgoing: places::Places::new(settings.outgoing, settings.outgoing_per_peer),
             waiting: Arc::new(Semaphore::new(MOST_WAITING)),
@@ -258,7 +268,10 @@ impl Line {
         }
         let mut stream = match stream.await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(NotOpened::Unsupported)) => return Err(RequestError::Unsupported { peer }),
+            Ok(Err(NotOpened::Unsupported)) => {
+                let protocol = self.protocol;
+                return Err(RequestError::Unsupported { peer, protocol });
+            }
             Ok(Err(NotOpened::Broken(source))) => return Err(broken(source)),
             Err(_) => return Err(ended),
         };

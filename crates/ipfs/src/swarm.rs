@@ -45,7 +45,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::DropGuard;
 
 use crate::gossip::Gossip;
-use crate::requests::Line;
+use crate::requests::{CLUSTER_PROTOCOL, Line, PROTOCOL};
 use behaviour::Own;
 use blocked::Blocked;
 use bootstrap::BootstrapPeer;
@@ -196,8 +196,11 @@ impl Swarm {
         let (pinger, ping) = Pinger::new(roster.clone());
         let (gossip, gossip_mounted) = Gossip::new(settings.metrics.gossip.clone())
             .map_err(|why| StartError::Swarm(SwarmFault(rust_ipfs::Error::msg(why))))?;
-        let (line, requests) =
-            Line::new(settings.requests.clone(), settings.metrics.requests.clone());
+        let metrics = settings.metrics.requests.clone();
+        let (line, requests) = Line::new(PROTOCOL, settings.requests.clone(), metrics);
+        let metrics = settings.metrics.cluster_requests.clone();
+        let (cluster_line, cluster_requests) =
+            Line::new(CLUSTER_PROTOCOL, settings.requests.clone(), metrics);
         let withdrawals = Withdrawals::default();
         let blocked = Blocked::default();
         let network = match checked.network_key {
@@ -214,6 +217,7 @@ impl Swarm {
                 ping,
                 gossip: gossip_mounted,
                 requests,
+                cluster_requests,
             },
             roster: roster.clone(),
             withdrawals: withdrawals.clone(),
@@ -227,6 +231,7 @@ impl Swarm {
                 pinger,
                 gossip,
                 line,
+                cluster_line,
                 blocked,
                 network,
             },

@@ -24,13 +24,12 @@ use tokio::time::timeout;
 
 use super::places::{Place, Places};
 use super::wire::{self, FrameError};
-use super::{Ask, MAX_REQUEST, Metrics, NotOpened, PROTOCOL, Reply, Request};
-
-const SPOKEN: StreamProtocol = StreamProtocol::new(PROTOCOL);
+use super::{Ask, MAX_REQUEST, Metrics, NotOpened, Reply, Request};
 
 /// Where requests of peers are taken. Clones share everything.
 #[derive(Clone)]
 pub(super) struct Counter {
+    pub(super) spoken: StreamProtocol,
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) places: Places,
     /// Whether anybody answers.
@@ -153,7 +152,7 @@ impl ConnectionHandler for Handler {
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offered> {
         let is_served = *self.counter.served.borrow();
-        SubstreamProtocol::new(Offered(is_served.then_some(SPOKEN)), ())
+        SubstreamProtocol::new(Offered(is_served.then(|| self.counter.spoken.clone())), ())
     }
 
     fn on_behaviour_event(&mut self, ask: Ask) {
@@ -166,7 +165,10 @@ impl ConnectionHandler for Handler {
     ) -> Poll<ConnectionHandlerEvent<ReadyUpgrade<StreamProtocol>, Ask, Infallible>> {
         if let Some(ask) = self.asked.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(ReadyUpgrade::new(SPOKEN), ask),
+                protocol: SubstreamProtocol::new(
+                    ReadyUpgrade::new(self.counter.spoken.clone()),
+                    ask,
+                ),
             });
         }
         while let Poll::Ready(Some(())) = self.serving.poll_next_unpin(cx) {}

@@ -28,10 +28,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Makes the metrics and names them in `registry` as `cidcast_requests_…`.
-    pub fn register(registry: &mut Registry) -> Self {
+    /// Makes the metrics and names them in `registry` as `prefix_…`.
+    pub fn register(registry: &mut Registry, prefix: &'static str) -> Self {
         let metrics = Self::default();
-        let registry = registry.sub_registry_with_prefix("cidcast_requests");
+        let registry = registry.sub_registry_with_prefix(prefix);
         let counters = [
             (
                 "succeeded",

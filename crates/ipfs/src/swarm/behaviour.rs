@@ -19,4 +19,5 @@ pub(super) struct Own {
     pub(super) ping: ping::Behaviour,
     pub(super) gossip: gossip::Behaviour,
     pub(super) requests: requests::Behaviour,
+    pub(super) cluster_requests: requests::Behaviour,
 }

@@ -27,6 +27,7 @@ pub struct SwarmHandle {
     pub(super) pinger: Pinger,
     pub(super) gossip: Gossip,
     pub(super) line: Line,
+    pub(super) cluster_line: Line,
     pub(super) blocked: Blocked,
     pub(super) network: NetworkKind,
 }
@@ -199,6 +200,11 @@ impl SwarmHandle {
     /// Requests to single peers, and theirs.
     pub fn requests(&self) -> Requests {
         self.line.requests(&self.ipfs)
+    }
+
+    /// Requests to members of a cluster, and theirs.
+    pub fn cluster_requests(&self) -> Requests {
+        self.cluster_line.requests(&self.ipfs)
     }
 
     /// Pings a connected peer `count` times (at most [`MAX_PINGS`]), one after another. Each round

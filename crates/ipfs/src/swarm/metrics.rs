@@ -11,6 +11,8 @@ pub struct Metrics {
     pub gossip: gossip::Metrics,
     /// Of requests to and from single peers.
     pub requests: requests::Metrics,
+    /// Of requests between members of a cluster.
+    pub cluster_requests: requests::Metrics,
 }
 
 impl Metrics {
@@ -18,7 +20,8 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         Self {
             gossip: gossip::Metrics::register(registry),
-            requests: requests::Metrics::register(registry),
+            requests: requests::Metrics::register(registry, "cidcast_requests"),
+            cluster_requests: requests::Metrics::register(registry, "cidcast_cluster_requests"),
         }
     }
 }

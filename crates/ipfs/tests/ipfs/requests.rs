@@ -139,6 +139,30 @@ async fn many_requests_take_turns_and_all_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_cluster_have_a_protocol_of_their_own() {
+    let ((one, _), (two, counted)) = (node(patient()).await, node(patient()).await);
+    one.meet(&two).await;
+    echo(&two.handle().cluster_requests());
+    let two = &two;
+    let ask = |asks: Requests| async move { asks.send(id(two), Bytes::from_static(b"?")).await };
+    let answer = ask(one.handle().cluster_requests()).await;
+    assert_eq!(answer.unwrap(), "?");
+    assert_eq!(counted.cluster_requests.answered.get(), 1);
+    let off = ask(one.handle().requests()).await;
+    assert!(
+        matches!(
+            off,
+            Err(RequestError::Unsupported {
+                protocol: PROTOCOL,
+                ..
+            })
+        ),
+        "{off:?}"
+    );
+    assert_eq!(counted.requests.answered.get(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_serve_says_so_at_once() {
     let ((one, _), (two, _)) = (node(patient()).await, node(patient()).await);
     one.meet(&two).await;
