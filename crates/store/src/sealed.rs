@@ -17,7 +17,7 @@ use cid::Cid;
 use multihash_codetable::{Code, MultihashDigest};
 
 use crate::dag::{Visit, Walk};
-use crate::error::{BlockFolderError, DagError, PutError};
+use crate::error::{BlockFolderError, DagError, GetError, PutError};
 use crate::hold::InFlight;
 use crate::key::RAW;
 use crate::links::is_leaf;
@@ -228,7 +228,6 @@ impl Store {
     }
 
     fn sealed_block(&self, cid: &Cid) -> Result<bytes::Bytes, UnsealError> {
-        use crate::error::GetError;
         self.get(cid).map_err(|error| match error {
             GetError::NotFound { cid } => UnsealError::Missing(cid),
             GetError::Folder(error) => UnsealError::Folder(error),

@@ -41,6 +41,10 @@ impl Machine {
             }
             self.dirty.insert(id);
         }
+        if self.next_beat <= now {
+            // What took the room may have been called off since.
+            self.reconsider();
+        }
         self.audit_if_due(now, actions);
         self.beat_if_due(now, actions);
     }

@@ -80,16 +80,22 @@ impl Machine {
         if share != size_class(capacity) {
             self.all_dirty();
         }
-        // With room to spare, so that a member at the edge does not take and refuse by turns.
-        if free > self.settings.reserve.saturating_mul(2) {
-            self.reconsider(free);
-        }
+        self.reconsider();
     }
 
-    /// What was refused for want of room may be taken now.
-    fn reconsider(&mut self, free: u64) {
+    /// What was refused for want of room may be taken now, beside what is on its way or waits. With
+    /// room to spare, so that a member at the edge does not take and refuse by turns.
+    pub(super) fn reconsider(&mut self) {
+        if self.no_room.is_empty() {
+            return;
+        }
         let reserve = self.settings.reserve.saturating_mul(2);
-        let mut rest = free.saturating_sub(self.promised(reserve));
+        let waiting = self
+            .queue
+            .iter()
+            .filter_map(|turn| self.track(turn.id)?.size());
+        let waiting = waiting.fold(reserve, u64::saturating_add);
+        let mut rest = self.room.free.saturating_sub(self.promised(waiting));
         let mut fitting = Vec::new();
         for id in &self.no_room {
             let size = self.track(*id).and_then(Track::size).unwrap_or(0);
