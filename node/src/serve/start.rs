@@ -30,6 +30,15 @@ struct Sockets {
     gateway: TcpListener,
 }
 
+impl Sockets {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            api: bind("api.listen", config.api.listen).await?,
+            gateway: bind("gateway.listen", config.gateway.listen).await?,
+        })
+    }
+}
+
 /// The parts below HTTP.
 struct Core {
     catalog: Catalog,
@@ -101,10 +110,7 @@ async fn open(
     let tools = tokio::task::spawn_blocking(move || Tools::locate(&tool_settings)).await??;
     let catalog = Catalog::open(&data_dir.catalog_file()).await?;
     let store = open_store(config, data_dir, registry).await?;
-    let sockets = Sockets {
-        api: bind("api.listen", config.api.listen).await?,
-        gateway: bind("gateway.listen", config.gateway.listen).await?,
-    };
+    let sockets = Sockets::bind(config).await?;
     let exchange_tasks = shutdown.child();
     let tasks = (&exchange_tasks, shutdown);
     let (exchange, swarm) = mount(config, data_dir, &store, registry, tasks).await?;
@@ -120,13 +126,8 @@ async fn open(
         clock: Clock::System,
     };
     let metrics = cidcast_ingest::Metrics::register(registry);
-    let ingest = Ingest::start(
-        settings::ingest(config, data_dir),
-        parties,
-        metrics,
-        shutdown,
-    )
-    .await?;
+    let settings = settings::ingest(config, data_dir);
+    let ingest = Ingest::start(settings, parties, metrics, shutdown).await?;
     let parts = (&catalog, &blocks, &ingest);
     let tell = (exchange.clone(), reachable.provider.clone());
     network::keep_providing(config.network.provide, parts, tell, &exchange_tasks);
