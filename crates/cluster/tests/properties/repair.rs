@@ -22,6 +22,17 @@ fn hundred(copies: u16) -> Vec<ClusterOp> {
     (0..100).map(|number| pin(root(number), copies)).collect()
 }
 
+/// What is let go while everyone speaks up, up to a second.
+fn gone_by(stage: &Stage, machine: &mut Machine, now: &mut u64, until: u64) -> Vec<Cid> {
+    let mut gone = Vec::new();
+    while *now < until {
+        *now += 5;
+        stage.beat_all(machine, at(*now), *now);
+        gone.extend(let_go(&machine.handle(at(*now), Event::Tick)));
+    }
+    gone
+}
+
 fn local(root: Cid, state: LocalPin) -> Event {
     Event::Local { root, state }
 }
@@ -37,20 +48,17 @@ fn a_surplus_copy_is_let_go_after_the_others_have_theirs_and_a_delay() {
     let held = vec![(surplus, PINNED)];
     stage.tell(&mut machine, at(2), 1, 0, held.clone());
     let mut now = 2;
-    let wait = |machine: &mut Machine, now: &mut u64, until: u64| {
-        let mut gone = Vec::new();
-        while *now < until {
-            *now += 5;
-            stage.beat_all(machine, at(*now), *now);
-            gone.extend(let_go(&machine.handle(at(*now), Event::Tick)));
-        }
-        gone
-    };
-    assert_eq!(wait(&mut machine, &mut now, 3_000), []);
+    assert_eq!(gone_by(&stage, &mut machine, &mut now, 3_000), []);
     stage.tell(&mut machine, at(now), 2, 0, held);
     let delay = settings().trim_delay.as_secs();
-    assert_eq!(wait(&mut machine, &mut now, 3_000 + delay - 10), []);
-    assert_eq!(wait(&mut machine, &mut now, 3_000 + delay + 20), [surplus]);
+    assert_eq!(
+        gone_by(&stage, &mut machine, &mut now, 3_000 + delay - 10),
+        []
+    );
+    assert_eq!(
+        gone_by(&stage, &mut machine, &mut now, 3_000 + delay + 20),
+        [surplus]
+    );
 }
 
 #[test]
@@ -231,18 +239,9 @@ fn a_draining_member_keeps_what_it_has_until_others_do() {
     let entry = Entry::sign(&stage.keys[0], draft).unwrap();
     machine.handle(at(3), Event::Signed(entry));
     let mut now = 3;
-    let wait = |machine: &mut Machine, now: &mut u64, until: u64| {
-        let mut gone = Vec::new();
-        while *now < until {
-            *now += 5;
-            stage.beat_all(machine, at(*now), *now);
-            gone.extend(let_go(&machine.handle(at(*now), Event::Tick)));
-        }
-        gone
-    };
-    assert_eq!(wait(&mut machine, &mut now, 2_000), []);
+    assert_eq!(gone_by(&stage, &mut machine, &mut now, 2_000), []);
     stage.tell(&mut machine, at(now), 1, 0, vec![(root(1), PINNED)]);
-    assert_eq!(wait(&mut machine, &mut now, 2_030), [root(1)]);
+    assert_eq!(gone_by(&stage, &mut machine, &mut now, 2_030), [root(1)]);
 }
 
 #[test]
