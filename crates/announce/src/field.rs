@@ -129,6 +129,21 @@ pub(crate) fn language(field: &'static str, value: &str) -> Checked {
     expect(field, "a language tag", holds)
 }
 
+/// The name of an operation's kind: 1 to 32 characters of `a-z` and `-`.
+pub(crate) fn kind_name(kind: &str) -> Checked {
+    let allowed = |c: char| c.is_ascii_lowercase() || c == '-';
+    let holds = (1..=32).contains(&kind.len()) && kind.chars().all(allowed);
+    expect("op", "a kind of 1 to 32 characters of a-z and -", holds)
+}
+
+/// The CID of a root, and nothing behind it.
+pub(crate) fn root_bytes(bytes: &[u8]) -> Checked<Cid> {
+    match Cid::try_from(bytes) {
+        Ok(cid) if cid.to_bytes() == bytes => Ok(cid),
+        _ => refuse("root", Problem::Expected("the bytes of a CID")),
+    }
+}
+
 /// CIDv1, dag-pb, SHA2-256: a UnixFS directory.
 pub(crate) fn root(field: &'static str, cid: &Cid) -> Checked {
     expect(field, "a CIDv1 of dag-pb and SHA2-256", is_v1(cid, DAG_PB))

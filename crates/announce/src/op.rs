@@ -164,16 +164,9 @@ impl Op {
             Self::Retract(retract) => field::text("reason", &retract.reason, MAX_REASON),
             Self::Profile(profile) => profile.check(),
             Self::Snapshot(snapshot) => snapshot.check(),
-            Self::Unknown { kind } => kind_name(kind),
+            Self::Unknown { kind } => field::kind_name(kind),
         }
     }
-}
-
-/// 1 to 32 characters of `a-z` and `-`.
-fn kind_name(kind: &str) -> Checked {
-    let allowed = |c: char| c.is_ascii_lowercase() || c == '-';
-    let holds = (1..=32).contains(&kind.len()) && kind.chars().all(allowed);
-    field::expect("op", "a kind of 1 to 32 characters of a-z and -", holds)
 }
 
 impl Publish {

@@ -225,8 +225,13 @@ impl Machine {
     }
 
     fn all_dirty(&mut self) {
-        self.dirty
-            .extend(0..RootId::try_from(self.tracks.len()).unwrap_or(RootId::MAX));
+        let ids = self.ids();
+        self.dirty.extend(ids);
+    }
+
+    /// Every root that was ever heard of.
+    fn ids(&self) -> std::ops::Range<RootId> {
+        0..RootId::try_from(self.tracks.len()).unwrap_or(RootId::MAX)
     }
 
     fn track(&self, id: RootId) -> Option<&Track> {

@@ -53,6 +53,10 @@ use crate::config::{Scope, Token};
 
 /// The largest source that the test node takes.
 const MAX_SOURCE: u64 = 1 << 20;
+/// Only a stuck node takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A root that nobody has.
+const ABSENT: &str = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
 
 /// Looked for once: finding the tools tries their encoders.
 static TOOLS: LazyLock<Tools> =
@@ -225,6 +229,12 @@ impl TestNode {
         let peer: SocketAddr = peer.parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(peer));
         self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn send_json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("content-type", "application/json");
+        self.send(request, body.to_string()).await
     }
 
     async fn get(&self, path: &str) -> Answer {

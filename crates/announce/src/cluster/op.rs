@@ -77,11 +77,7 @@ impl ClusterOp {
                 spec.check()
             }
             Self::Unpin { root } => check_root(root),
-            Self::Unknown { kind } => {
-                let allowed = |c: char| c.is_ascii_lowercase() || c == '-';
-                let holds = (1..=32).contains(&kind.len()) && kind.chars().all(allowed);
-                field::expect("op", "a kind of 1 to 32 characters of a-z and -", holds)
-            }
+            Self::Unknown { kind } => field::kind_name(kind),
         }
     }
 }

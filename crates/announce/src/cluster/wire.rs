@@ -16,7 +16,7 @@ use super::nonce::Nonce;
 use super::op::ClusterOp;
 use super::pin::{Copies, PinAudience, PinSpec};
 use crate::error::VerifyError;
-use crate::field::{Checked, Problem, refuse};
+use crate::field::{Checked, root_bytes};
 use crate::public_key::NodeId;
 use crate::wire::{MAX_DEPTH, check_depth};
 
@@ -274,7 +274,7 @@ impl ClusterOpWire {
             },
             Self::Pin(fields) => fields.read()?,
             Self::Unpin(fields) => ClusterOp::Unpin {
-                root: read_root(&fields.root)?,
+                root: root_bytes(&fields.root)?,
             },
             Self::Unknown(kind, fields) => {
                 check_depth(&fields, MAX_DEPTH)?;
@@ -323,7 +323,7 @@ impl PinWire {
             },
         };
         Ok(ClusterOp::Pin {
-            root: read_root(&self.root)?,
+            root: root_bytes(&self.root)?,
             spec: Box::new(spec),
         })
     }
@@ -364,13 +364,5 @@ impl RoleWire {
             Self::Writer => Role::Writer,
             Self::Follower => Role::Follower,
         }
-    }
-}
-
-/// A binary CID, and nothing behind it.
-fn read_root(bytes: &[u8]) -> Checked<Cid> {
-    match Cid::try_from(bytes) {
-        Ok(cid) if cid.to_bytes() == bytes => Ok(cid),
-        _ => refuse("root", Problem::Expected("the bytes of a CID")),
     }
 }

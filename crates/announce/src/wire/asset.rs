@@ -1,11 +1,10 @@
 //! The fields of a `publish`.
 
-use cid::Cid;
 use cidcast_types::{AssetId, RenditionName, RootCid, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::field::{Checked, Problem, refuse};
+use crate::field::{self, Checked, Problem, refuse};
 use crate::op::{MediaKind, Publish, Rendition, Replication, ViewSharing};
 
 #[derive(Serialize, Deserialize)]
@@ -116,10 +115,7 @@ impl PublishWire {
 
 /// A binary CID, and nothing behind it.
 pub(super) fn read_root(bytes: &[u8]) -> Checked<RootCid> {
-    match Cid::try_from(bytes) {
-        Ok(cid) if cid.to_bytes() == bytes => Ok(RootCid::new(cid)),
-        _ => refuse("root", Problem::Expected("the bytes of a CID")),
-    }
+    field::root_bytes(bytes).map(RootCid::new)
 }
 
 impl RenditionWire {

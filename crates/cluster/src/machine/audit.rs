@@ -5,7 +5,7 @@ use cidcast_announce::NodeId;
 use cidcast_types::Timestamp;
 
 use super::Machine;
-use super::track::{Local, Proved};
+use super::track::{Held, Local, Proved, Track};
 use crate::event::{Action, Happening, ProofOutcome};
 use crate::liveness::Liveness;
 use crate::pinset::RootId;
@@ -29,11 +29,7 @@ impl Machine {
     fn choose(&mut self, now: Timestamp) -> Option<(NodeId, Cid)> {
         for _ in 0..TRIES.min(self.tracks.len() * 4) {
             let id = self.random.below(self.tracks.len());
-            let track = self.tracks.get(id)?;
-            let held = track
-                .others
-                .iter()
-                .filter(|held| held.claims() && self.liveness(&held.node, now) == Liveness::Alive);
+            let held = self.challengeable(self.tracks.get(id)?, now);
             let eldest = held.min_by_key(|held| held.proof.map(|proof| proof.at));
             if let Some(held) = eldest {
                 let root = self.pinset.cid(RootId::try_from(id).ok()?)?;
@@ -47,10 +43,7 @@ impl Machine {
     pub fn audit_now(&self, root: Option<&Cid>, now: Timestamp) -> Vec<Action> {
         let challenge = |id: RootId| {
             let (track, root) = (self.track(id)?, self.pinset.cid(id)?);
-            let held = track
-                .others
-                .iter()
-                .filter(|held| held.claims() && self.liveness(&held.node, now) == Liveness::Alive);
+            let held = self.challengeable(track, now);
             let of = held.map(move |held| Action::Challenge {
                 of: held.node,
                 root,
@@ -62,11 +55,19 @@ impl Machine {
                 let id = self.pinset.id(root);
                 id.and_then(challenge).into_iter().flatten().collect()
             }
-            None => {
-                let ids = 0..RootId::try_from(self.tracks.len()).unwrap_or(RootId::MAX);
-                ids.filter_map(challenge).flatten().collect()
-            }
+            None => self.ids().filter_map(challenge).flatten().collect(),
         }
+    }
+
+    /// Who says that it keeps a root, and can be asked.
+    fn challengeable<'a>(
+        &'a self,
+        track: &'a Track,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Held> {
+        let can_answer =
+            move |held: &&Held| held.claims() && self.liveness(&held.node, now) == Liveness::Alive;
+        track.others.iter().filter(can_answer)
     }
 
     pub(super) fn note_proof(

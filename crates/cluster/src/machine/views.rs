@@ -217,8 +217,8 @@ impl Machine {
 
     /// Every root of the pinset with how it is to be kept.
     pub fn pinset(&self) -> impl Iterator<Item = (Cid, &PinSpec)> + '_ {
-        let ids = 0..RootId::try_from(self.tracks.len()).unwrap_or(RootId::MAX);
-        ids.filter_map(|id| Some((self.pinset.cid(id)?, self.pinset.spec(id)?)))
+        self.ids()
+            .filter_map(|id| Some((self.pinset.cid(id)?, self.pinset.spec(id)?)))
     }
 
     /// A root of the pinset.

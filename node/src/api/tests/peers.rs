@@ -6,20 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Answer, TestNode};
 
-async fn send(node: &TestNode, method: &str, path: &str, body: &Value) -> Answer {
-    let request = Request::builder().method(method).uri(path);
-    let request = request.header("content-type", "application/json");
-    node.send(request, body.to_string()).await
-}
-
 async fn connect(node: &TestNode, address: &str) -> Answer {
-    send(
-        node,
-        "POST",
-        "/api/v1/peers",
-        &json!({ "address": address }),
-    )
-    .await
+    node.send_json("POST", "/api/v1/peers", &json!({ "address": address }))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +35,7 @@ async fn a_peer_is_connected_listed_pinged_and_disconnected() {
     assert_eq!(node["reach"]["network"], "open");
 
     let ping = format!("/api/v1/peers/{peer}/ping");
-    let times = send(&here, "POST", &ping, &json!({ "count": 3 })).await;
+    let times = here.send_json("POST", &ping, &json!({ "count": 3 })).await;
     assert_eq!(times.status, 200, "{times:?}");
     let times = times.json();
     let times = times["rtts_ms"].as_array().unwrap();
@@ -57,14 +46,14 @@ async fn a_peer_is_connected_listed_pinged_and_disconnected() {
     );
 
     let path = format!("/api/v1/peers/{peer}");
-    let gone = send(&here, "DELETE", &path, &Value::Null).await;
+    let gone = here.send_json("DELETE", &path, &Value::Null).await;
     assert_eq!(gone.status, 204, "{gone:?}");
-    let again = send(&here, "DELETE", &path, &Value::Null).await;
+    let again = here.send_json("DELETE", &path, &Value::Null).await;
     assert_eq!(
         (again.status.as_u16(), again.problem()),
         (404, "not-found".to_owned())
     );
-    let silent = send(&here, "POST", &ping, &json!({})).await;
+    let silent = here.send_json("POST", &ping, &json!({})).await;
     assert_eq!(
         (silent.status.as_u16(), silent.problem()),
         (404, "not-found".to_owned())
@@ -94,9 +83,13 @@ async fn what_cannot_be_reached_or_understood_is_refused_with_a_reason() {
         assert_eq!(refused.problem(), problem, "{address}");
     }
     let ping = format!("/api/v1/peers/{peer}/ping");
-    let many = send(&here, "POST", &ping, &json!({ "count": 101 })).await;
+    let many = here
+        .send_json("POST", &ping, &json!({ "count": 101 }))
+        .await;
     assert_eq!(many.problem(), "invalid");
-    let nobody = send(&here, "DELETE", "/api/v1/peers/nobody", &Value::Null).await;
+    let nobody = here
+        .send_json("DELETE", "/api/v1/peers/nobody", &Value::Null)
+        .await;
     assert_eq!(nobody.problem(), "bad-request");
     let body = here
         .send(Request::post("/api/v1/peers"), Body::empty())

@@ -8,17 +8,7 @@ use cidcast_ipfs::unixfs::add::add_bytes;
 use cidcast_store::Audience;
 use serde_json::{Value, json};
 
-use super::{Answer, TestNode};
-
-/// Only a stuck node takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
-const ABSENT: &str = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
-
-async fn send(node: &TestNode, method: &str, path: &str, body: &Value) -> Answer {
-    let request = Request::builder().method(method).uri(path);
-    let request = request.header("content-type", "application/json");
-    node.send(request, body.to_string()).await
-}
+use super::{ABSENT, PATIENCE, TestNode};
 
 /// Looks until the first pin of the root is in this state.
 async fn becomes(node: &TestNode, root: &str, state: &str) -> Value {
@@ -46,10 +36,13 @@ async fn a_root_is_fetched_pinned_shown_and_let_go_of() {
     };
     let address = there.swarm.listen_addresses().await.remove(0);
     let to = json!({ "address": address });
-    assert_eq!(send(&here, "POST", "/api/v1/peers", &to).await.status, 200);
+    assert_eq!(
+        here.send_json("POST", "/api/v1/peers", &to).await.status,
+        200
+    );
 
     let request = json!({ "cid": root, "holder": "me", "audience": "anyone" });
-    let added = send(&here, "POST", "/api/v1/pins", &request).await;
+    let added = here.send_json("POST", "/api/v1/pins", &request).await;
     assert_eq!(added.status, 202, "{added:?}");
     let status = becomes(&here, &root, "pinned").await;
     let pin = &status["pins"][0];
@@ -61,7 +54,9 @@ async fn a_root_is_fetched_pinned_shown_and_let_go_of() {
     // Once more changes nothing but the audience.
     let request = json!({ "cid": root, "holder": "me", "audience": "members" });
     assert_eq!(
-        send(&here, "POST", "/api/v1/pins", &request).await.status,
+        here.send_json("POST", "/api/v1/pins", &request)
+            .await
+            .status,
         202
     );
     let began = Instant::now();
@@ -87,7 +82,7 @@ async fn a_root_is_fetched_pinned_shown_and_let_go_of() {
 async fn what_nobody_has_is_an_error_that_is_tried_again_until_it_is_let_go_of() {
     let node = TestNode::new().await;
     let request = json!({ "cid": ABSENT });
-    let added = send(&node, "POST", "/api/v1/pins", &request).await;
+    let added = node.send_json("POST", "/api/v1/pins", &request).await;
     assert_eq!(added.status, 202, "{added:?}");
     let status = becomes(&node, ABSENT, "error").await;
     let pin = &status["pins"][0];
@@ -119,10 +114,10 @@ async fn holders_of_others_and_unknown_wishes_are_refused() {
         (json!({ "cid": ABSENT, "holder": "a b" }), "bad-request"),
         (json!({ "cid": "nope" }), "bad-request"),
     ] {
-        let answer = send(&node, "POST", "/api/v1/pins", &request).await;
+        let answer = node.send_json("POST", "/api/v1/pins", &request).await;
         assert_eq!(answer.problem(), code, "{request}");
     }
     let replicas = json!({ "cid": ABSENT, "replicas": 2 });
-    let answer = send(&node, "POST", "/api/v1/pins", &replicas).await;
+    let answer = node.send_json("POST", "/api/v1/pins", &replicas).await;
     assert!(answer.status.is_client_error(), "{answer:?}");
 }

@@ -9,18 +9,8 @@ use cidcast_pinning::service::HOLDER;
 use cidcast_store::Audience;
 use serde_json::{Value, json};
 
-use super::{Answer, TestNode, token};
+use super::{ABSENT, PATIENCE, TestNode, token};
 use crate::config::Scope;
-
-/// Only a stuck node takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
-const ABSENT: &str = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
-
-async fn send(node: &TestNode, method: &str, path: &str, body: &Value) -> Answer {
-    let request = Request::builder().method(method).uri(path);
-    let request = request.header("content-type", "application/json");
-    node.send(request, body.to_string()).await
-}
 
 /// Puts something into a node's store under a pin of its own; answers its root.
 fn put(node: &TestNode, bytes: &[u8]) -> String {
@@ -33,7 +23,7 @@ fn put(node: &TestNode, bytes: &[u8]) -> String {
 
 /// Asks for a pin; answers the id of the request.
 async fn add(node: &TestNode, pin: Value) -> String {
-    let added = send(node, "POST", "/psa/pins", &pin).await;
+    let added = node.send_json("POST", "/psa/pins", &pin).await;
     assert_eq!(added.status, 202, "{added:?}");
     let status = added.json();
     for (name, value) in pin.as_object().unwrap() {
@@ -88,9 +78,14 @@ async fn what_an_origin_has_is_fetched_from_there_and_open_to_anyone() {
     assert_eq!(pins["pins"][0]["audience"], "anyone");
     // By hand it cannot be removed under another's name.
     let path = format!("/api/v1/pins/{root}?holder={HOLDER}{id}");
-    assert_eq!(send(&here, "DELETE", &path, &Value::Null).await.status, 422);
+    assert_eq!(
+        here.send_json("DELETE", &path, &Value::Null).await.status,
+        422
+    );
 
-    let gone = send(&here, "DELETE", &format!("/psa/pins/{id}"), &Value::Null).await;
+    let gone = here
+        .send_json("DELETE", &format!("/psa/pins/{id}"), &Value::Null)
+        .await;
     assert_eq!(gone.status, 202);
     let missing = here.get(&format!("/psa/pins/{id}")).await;
     assert_eq!(missing.status, 404);
@@ -162,7 +157,9 @@ async fn a_pin_that_is_replaced_stays_until_the_new_one_is_complete_or_given_up(
     let first = add(&node, json!({ "cid": root })).await;
     becomes(&node, &first, "pinned").await;
     let path = format!("/psa/pins/{first}");
-    let replaced = send(&node, "POST", &path, &json!({ "cid": ABSENT })).await;
+    let replaced = node
+        .send_json("POST", &path, &json!({ "cid": ABSENT }))
+        .await;
     assert_eq!(replaced.status, 202, "{replaced:?}");
     let second = replaced.json()["requestid"].as_str().unwrap().to_owned();
     assert_ne!(first, second);
@@ -172,7 +169,7 @@ async fn a_pin_that_is_replaced_stays_until_the_new_one_is_complete_or_given_up(
         "it is gone for the client"
     );
     assert_eq!(
-        send(&node, "POST", &path, &json!({ "cid": root }))
+        node.send_json("POST", &path, &json!({ "cid": root }))
             .await
             .status,
         404
@@ -181,13 +178,17 @@ async fn a_pin_that_is_replaced_stays_until_the_new_one_is_complete_or_given_up(
     is_held(&node, &first, true).await;
     // Given up before it was complete.
     let path = format!("/psa/pins/{second}");
-    assert_eq!(send(&node, "DELETE", &path, &Value::Null).await.status, 202);
+    assert_eq!(
+        node.send_json("DELETE", &path, &Value::Null).await.status,
+        202
+    );
     is_held(&node, &first, false).await;
 
     let first = add(&node, json!({ "cid": root })).await;
     becomes(&node, &first, "pinned").await;
     let path = format!("/psa/pins/{first}");
-    let second = send(&node, "POST", &path, &json!({ "cid": root }))
+    let second = node
+        .send_json("POST", &path, &json!({ "cid": root }))
         .await
         .json();
     becomes(&node, second["requestid"].as_str().unwrap(), "pinned").await;
@@ -208,7 +209,7 @@ async fn nonsense_is_refused_in_the_form_of_the_specification() {
         json!({ "cid": ABSENT, "meta": { "cidcast-audience": "nobody" } }),
         json!({ "cid": ABSENT, "meta": { "n": 1 } }),
     ] {
-        let answer = send(&node, "POST", "/psa/pins", &pin).await;
+        let answer = node.send_json("POST", "/psa/pins", &pin).await;
         assert!(answer.status.is_client_error(), "{pin}: {answer:?}");
         assert_eq!(answer.header("content-type"), "application/json");
         let error = &answer.json()["error"];
