@@ -11,6 +11,7 @@
 
 mod asset_view;
 mod assets;
+mod cluster;
 mod description;
 mod door;
 mod entry;
@@ -47,6 +48,7 @@ use axum::response::IntoResponse as _;
 use axum::{Extension, Router};
 use cidcast_announce::MAX_BLOCK_LIST_BYTES;
 use cidcast_catalog::Catalog;
+use cidcast_cluster::service::Cluster;
 use cidcast_discovery::Discovery;
 use cidcast_exchange::Exchange;
 use cidcast_ingest::Ingest;
@@ -69,6 +71,14 @@ use network::{blocks, deliveries, discover, feeds, follows, publisher, removed, 
 
 pub(crate) use asset_view::{AssetAnnouncement, AssetView};
 pub(crate) use assets::AssetList;
+pub(crate) use cluster::members::{MemberList, MemberPatch, MemberView};
+pub(crate) use cluster::pins::{
+    ClusterAudience, ClusterPinRequest, ClusterPinView, FilterName, Pinset,
+};
+pub(crate) use cluster::{
+    AuditRequest, Audited, ClusterView, EventList, FoundRequest, JoinRequest, RoleName,
+    TokenRequest, TokenView,
+};
 pub(crate) use door::Door;
 pub(crate) use entry::EntryView;
 pub(crate) use fetch::FetchView;
@@ -92,7 +102,7 @@ pub(crate) use network::scores::ScoreView;
 pub(crate) use node::{NodeView, ProvidingView, StoreView};
 pub(crate) use origin::Site;
 pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
-pub(crate) use pins::{AudienceName, PinList, PinRequest, PinStatus, PinView};
+pub(crate) use pins::{AudienceName, MemberPin, PinList, PinRequest, PinStatus, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
 pub(crate) use store::{Imported, VerifyView};
 pub(crate) use web::file as web_file;
@@ -110,6 +120,7 @@ pub(crate) struct Api {
     pub(crate) clock: Clock,
     pub(crate) pinner: Pinner,
     pub(crate) service: PinningService,
+    pub(crate) cluster: Cluster,
     pub(crate) provider: Provider,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
@@ -187,6 +198,7 @@ fn described(rules: &Rules) -> OpenApiRouter<Shared> {
         .merge(with_scope(sending(), Scope::Write))
         .merge(with_scope(quick(connections()), Scope::Admin))
         .merge(with_scope(administrative(), Scope::Admin))
+        .merge(with_scope(membership(), Scope::Admin))
         .merge(quick(open()))
         .route_layer(from_fn(metrics::note_route))
 }
@@ -220,6 +232,17 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(store::file))
         .routes(routes!(entry::entry))
         .merge(network_readable())
+        .merge(cluster_readable())
+}
+
+/// The cluster, its members and its pinset.
+fn cluster_readable() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(cluster::show))
+        .routes(routes!(cluster::events))
+        .routes(routes!(cluster::members::list))
+        .routes(routes!(cluster::pins::list))
+        .routes(routes!(cluster::pins::show))
 }
 
 /// What is known of publishers, peers and copies.
@@ -258,6 +281,9 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(pins::remove))
         .routes(routes!(psa::add))
         .routes(routes!(psa::replace, psa::remove))
+        .routes(routes!(cluster::pins::add))
+        .routes(routes!(cluster::pins::remove))
+        .routes(routes!(cluster::audit))
         .routes(routes!(tus::status))
         .routes(routes!(tus::terminate))
 }
@@ -304,6 +330,9 @@ fn relations() -> OpenApiRouter<Shared> {
         .routes(routes!(replicas::resume))
         .routes(routes!(replicas::retry_all))
         .routes(routes!(replicas::retry))
+        .routes(routes!(cluster::invite))
+        .routes(routes!(cluster::members::edit))
+        .routes(routes!(cluster::members::remove))
         .merge(block_list_bodies())
 }
 
@@ -312,6 +341,14 @@ fn block_list_bodies() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(blocks::import))
         .layer(DefaultBodyLimit::max(MAX_BLOCK_LIST_BYTES))
+}
+
+/// Coming and going: logs of any length are fetched, copies of any number let go of.
+fn membership() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(cluster::found))
+        .routes(routes!(cluster::join))
+        .routes(routes!(cluster::leave))
 }
 
 /// Long work over the whole store.

@@ -7,6 +7,7 @@ mod add;
 mod args;
 mod asset;
 mod client;
+mod cluster;
 mod configuration;
 mod doctor;
 mod failure;
@@ -93,6 +94,7 @@ async fn with_client(context: &Context, command: Command) -> Result<ExitCode, Fa
         Command::Add(options) => add::run(context, options).await,
         Command::Asset(command) => asset::run(context, command).await,
         Command::Pin(command) => pin::run(context, command).await,
+        Command::Cluster(command) => cluster::run(context, command).await,
         Command::Name(command) => name::run(context, command).await,
         Command::Store(command) => store::run(context, command).await,
         Command::Peer(command) => peer::run(context, command).await,

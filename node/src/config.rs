@@ -5,6 +5,7 @@
 //! each part of the node gets its own settings made from them in `serve`.
 
 mod check;
+mod cluster;
 mod discovery;
 mod load;
 mod replication;
@@ -19,6 +20,7 @@ use cidcast_media::plan::LadderSettings;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{check, dns_server};
+pub(crate) use cluster::Cluster;
 pub(crate) use discovery::{Discovery, Followers, Mode, Refused};
 pub(crate) use load::{ConfigError, from_environment, from_text};
 pub(crate) use replication::Replication;
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) network: Network,
     pub(crate) discovery: Discovery,
     pub(crate) replication: Replication,
+    pub(crate) cluster: Cluster,
     pub(crate) upload: Upload,
     pub(crate) transcode: Transcode,
     pub(crate) ingest: Ingest,

@@ -4,6 +4,7 @@
 //! ingest → discovery → listeners answer → `run.json`. Stop: no new requests → workers drained → discovery → exchange and
 //! swarm closed → catalog and store closed; each step has a deadline.
 
+mod cluster;
 mod discovery;
 mod listener;
 mod lock;

@@ -10,7 +10,7 @@ use cidcast_types::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
 use crate::feeds::{announcement_cid, digest};
-use crate::row::{integer, millis, size, time, unreadable};
+use crate::row::{document, integer, millis, parse, size, time, to_document, unreadable};
 use crate::{Catalog, CatalogError};
 
 /// Events that are kept for the operator.
@@ -194,6 +194,12 @@ impl Catalog {
         sqlx::query!("DELETE FROM cluster_events")
             .execute(&mut *write)
             .await?;
+        sqlx::query!("DELETE FROM cluster_addresses")
+            .execute(&mut *write)
+            .await?;
+        sqlx::query!("DELETE FROM cluster_wishes")
+            .execute(&mut *write)
+            .await?;
         Ok(write.commit().await?)
     }
 
@@ -236,6 +242,106 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await?;
         rows.into_iter().map(EntryRow::into_entry).collect()
+    }
+
+    /// Entries of one author from a number on, at most [`MAX_CLUSTER_ENTRIES`] and, after the first,
+    /// as many as fit into `bytes`; whether there are others after them.
+    ///
+    /// # Errors
+    /// See [`CatalogError`]; a row that does not hold the entry that it should is named.
+    pub async fn cluster_log(
+        &self,
+        author: NodeId,
+        from: u64,
+        bytes: usize,
+    ) -> Result<(Vec<Entry>, bool), CatalogError> {
+        let after = from.checked_sub(1).map_or(-1, integer);
+        let key = author.as_bytes().as_slice();
+        let rows = sqlx::query_as!(
+            EntryRow,
+            "SELECT author, seq, cid, entry FROM cluster_entries WHERE author = ? AND seq > ?
+             ORDER BY seq LIMIT ?",
+            key,
+            after,
+            MAX_CLUSTER_ENTRIES
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        let most = usize::try_from(MAX_CLUSTER_ENTRIES).unwrap_or(usize::MAX);
+        let mut more = rows.len() == most;
+        let (mut entries, mut size): (Vec<Entry>, usize) = (Vec::new(), 0);
+        for row in rows {
+            size = size.saturating_add(row.entry.len());
+            if size > bytes && !entries.is_empty() {
+                more = true;
+                break;
+            }
+            entries.push(row.into_entry()?);
+        }
+        Ok((entries, more))
+    }
+
+    /// The number of this start: larger than that of every earlier one, and not smaller than `now`
+    /// in milliseconds, so that it grows even if the catalog was lost.
+    ///
+    /// # Errors
+    /// [`ClusterRowsError::NoCluster`] if this node is in none.
+    pub async fn boot_member(&self, now: Timestamp) -> Result<u64, ClusterRowsError> {
+        let now = millis(now);
+        let mut write = self.write().await?;
+        let boot = sqlx::query_scalar!(
+            "UPDATE cluster SET boot = max(boot + 1, ?) RETURNING boot",
+            now
+        )
+        .fetch_optional(&mut *write)
+        .await?;
+        write.commit().await?;
+        let boot = boot.ok_or(ClusterRowsError::NoCluster)?;
+        Ok(size("cluster.boot", boot)?)
+    }
+
+    /// Remembers where members can be reached.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn note_member_addresses(
+        &self,
+        members: &[(NodeId, Vec<String>)],
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let now = millis(now);
+        let mut write = self.write().await?;
+        for (node, addresses) in members {
+            let node = node.to_string();
+            let addresses = to_document("cluster_addresses.addresses", addresses)?;
+            sqlx::query!(
+                "INSERT INTO cluster_addresses (node, addresses, seen_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (node) DO UPDATE SET addresses = ?2, seen_at = ?3",
+                node,
+                addresses,
+                now
+            )
+            .execute(&mut *write)
+            .await?;
+        }
+        Ok(write.commit().await?)
+    }
+
+    /// Where members were last found.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn member_addresses(&self) -> Result<Vec<(NodeId, Vec<String>)>, CatalogError> {
+        let rows = sqlx::query!("SELECT node, addresses FROM cluster_addresses ORDER BY node")
+            .fetch_all(&self.reader)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                let node = parse("cluster_addresses.node", &row.node)?;
+                let addresses = document("cluster_addresses.addresses", &row.addresses)?;
+                Ok((node, addresses))
+            })
+            .collect()
     }
 
     /// What the logs take.

@@ -53,6 +53,7 @@ mod unit;
 mod units;
 mod upload;
 mod views;
+mod wishes;
 
 pub use announced::AnnouncedQuery;
 pub use asset::{Asset, Failure, NewAsset, NewSource, Patch, Permanence, Source};
@@ -100,3 +101,4 @@ pub use unit::{
 };
 pub use upload::{NewUpload, Upload, UploadError};
 pub use views::{DayViews, ViewTotals, Watched};
+pub use wishes::{Wish, WishAudience};

@@ -180,6 +180,13 @@ pub enum Action {
         /// Addresses of others that may have it.
         origins: Vec<String>,
     },
+    /// A root that is kept here, or on its way, is for others than before.
+    Open {
+        /// Which.
+        root: Cid,
+        /// Who may have its blocks.
+        audience: PinAudience,
+    },
     /// Let go of a root.
     Unpin {
         /// Which.

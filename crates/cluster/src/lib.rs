@@ -5,6 +5,8 @@
 //! of them, in whatever order it arrives; from these and from what members say of themselves each
 //! computes who is to keep what, without a leader.
 //!
+//! [`service`] does what the machine decides: it signs, keeps, sends, fetches and repairs.
+//!
 //! Invariants:
 //! 1. Two members that have the same entries have the same members and the same pinset.
 //! 2. A copy that is still in the pinset is let go only when as many others as are wanted have
@@ -20,7 +22,9 @@ mod machine;
 mod membership;
 mod order;
 mod pinset;
+pub mod service;
 mod settings;
+pub mod wire;
 
 pub use allocate::{Candidate, allocate};
 pub use event::{
@@ -28,6 +32,6 @@ pub use event::{
 };
 pub use liveness::Liveness;
 pub use machine::{
-    CommandError, Health, Machine, MemberView, PinFilter, PinView, ProofView, Restored,
+    CommandError, Copy, Health, Machine, MemberView, PinFilter, PinView, ProofView, Restored,
 };
 pub use settings::Settings;

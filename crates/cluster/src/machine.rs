@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cid::Cid;
 use cidcast_announce::NodeId;
-use cidcast_announce::cluster::{ClusterId, Entry, HeartbeatDraft};
+use cidcast_announce::cluster::{ClusterId, Entry, HeartbeatDraft, PinAudience};
 use cidcast_types::Timestamp;
 
 use crate::event::{Action, Event};
@@ -74,8 +74,19 @@ pub struct Machine {
 pub struct Restored {
     /// All entries of all logs, in any order.
     pub entries: Vec<Entry>,
-    /// Roots that are kept under the cluster's holder, with their bytes.
-    pub held: Vec<(Cid, u64)>,
+    /// Roots that are kept under the cluster's holder.
+    pub held: Vec<Copy>,
+}
+
+/// A root that is kept under the cluster's holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// Which.
+    pub root: Cid,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Who may have its blocks.
+    pub audience: PinAudience,
 }
 
 #[derive(Debug)]

@@ -85,6 +85,13 @@ impl Membership {
         self.state.histories.contains_key(node)
     }
 
+    /// Author and number of the entry by which a node was put out, if it is out.
+    pub(crate) fn removal_of(&self, node: &NodeId) -> Option<(NodeId, u64)> {
+        let last = self.state.histories.get(node)?.last()?;
+        let is_out = matches!(last.becomes, Becomes::Out(_));
+        is_out.then_some((last.at.author, last.at.seq))
+    }
+
     /// Who has used an invitation.
     pub(crate) fn user_of(&self, nonce: &Nonce) -> Option<NodeId> {
         self.state.used.get(nonce).copied()

@@ -289,6 +289,9 @@ pub enum VerifyError {
     /// The pin database could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// The DAG is malformed or too large.
+    #[error(transparent)]
+    Dag(#[from] DagError),
 }
 
 /// A DAG could not be exported. What was written so far is not a whole CAR file.

@@ -90,6 +90,15 @@ impl BlockKey {
     }
 }
 
+/// Whether `data` is the block that `cid` names. A hash function that this build cannot compute says
+/// no.
+pub fn is_block(cid: &Cid, data: &[u8]) -> bool {
+    match BlockKey::of(cid) {
+        Ok(key) => key.matches(data) == Match::Yes,
+        Err(inline) => inline == data,
+    }
+}
+
 /// Next-to-last two characters, padded on the left with `_` as flatfs does.
 fn folder_of(name: &str) -> String {
     let mut from_end = name.bytes().rev().skip(1).map(char::from);

@@ -52,6 +52,7 @@ pub use error::{
     SyncError, VerifyError,
 };
 pub use hold::InFlight;
+pub use key::is_block;
 pub use links::links;
 pub use metrics::Metrics;
 pub use pins::{Audience, Holder, ParseHolderError, Partial, Pin, PinScope, PinSummary, Unpinned};
@@ -60,7 +61,7 @@ pub use sealed::{
 };
 pub use settings::StoreSettings;
 pub use store::{DiskUsage, Stat, Store};
-pub use verify::{VerifyProgress, VerifyReport};
+pub use verify::{DagReport, VerifyProgress, VerifyReport};
 
 /// The largest block that is written or imported: 2 MiB, the most that IPFS peers exchange
 /// (Bitswap specification, "Block Sizes").

@@ -21,7 +21,7 @@ use crate::flatfs::BlockFolder;
 use crate::hold::{HoldTable, InFlight};
 use crate::key::{BlockKey, Match};
 use crate::pins::Database;
-use crate::{MAX_BLOCK_BYTES, Metrics, StoreSettings, VerifyProgress, VerifyReport};
+use crate::{DagReport, MAX_BLOCK_BYTES, Metrics, StoreSettings, VerifyProgress, VerifyReport};
 
 /// A block store with pins. Cheap to clone; usable from any number of threads. Every call may
 /// block on the disk.
@@ -203,6 +203,23 @@ impl Store {
         cancelled: impl Fn() -> bool,
     ) -> Result<VerifyReport, VerifyError> {
         self.core.verify(on_progress, cancelled)
+    }
+
+    /// Hashes every block of the DAG under `root`, damaged or missing ones included in the answer.
+    /// `pause` is told the bytes of each block, and may take its time; `cancelled` is asked before.
+    pub fn verify_dag(
+        &self,
+        root: &Cid,
+        pause: impl FnMut(usize),
+        cancelled: impl Fn() -> bool,
+    ) -> Result<DagReport, VerifyError> {
+        self.core.verify_dag(root, pause, cancelled)
+    }
+
+    /// Deletes the file of a block if its bytes are not what its name says, so that it can be
+    /// fetched again; whether it was so. Its pins stay.
+    pub fn discard_damaged(&self, cid: &Cid) -> Result<bool, BlockFolderError> {
+        self.core.discard_damaged(cid)
     }
 
     /// Stops deleting, syncs, and lets go of the directory, so that it can be opened again.

@@ -2,7 +2,8 @@
 
 use cid::Cid;
 
-use crate::error::VerifyError;
+use crate::dag::{Visit, Walk};
+use crate::error::{BlockFolderError, VerifyError};
 use crate::key::{BlockKey, Match};
 use crate::store::Core;
 
@@ -40,7 +41,72 @@ impl VerifyReport {
     }
 }
 
+/// What a check of one DAG found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DagReport {
+    /// Blocks that are as they should be.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blocks that are damaged or not here, each as a link names it. What is below such a block
+    /// was not looked at.
+    pub damaged: Vec<Cid>,
+}
+
 impl Core {
+    /// Hashes every block of a DAG; `pause` is told the bytes of each.
+    pub(crate) fn verify_dag(
+        &self,
+        root: &Cid,
+        mut pause: impl FnMut(usize),
+        cancelled: impl Fn() -> bool,
+    ) -> Result<DagReport, VerifyError> {
+        let mut report = DagReport::default();
+        let mut walk = Walk::new(root, self.settings.max_dag_blocks);
+        while let Some(step) = walk.next()? {
+            if cancelled() {
+                return Err(VerifyError::Cancelled);
+            }
+            let data = match self.folder.read(&step.key) {
+                Ok(Some(data)) if step.key.matches(&data) != Match::No => data,
+                Ok(_) => {
+                    report.damaged.push(step.cid);
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a block cannot be read");
+                    report.damaged.push(step.cid);
+                    continue;
+                }
+            };
+            pause(data.len());
+            walk.expand(&step.cid, &data)?;
+            if step.visit == Visit::First {
+                report.blocks += 1;
+                report.bytes += data.len() as u64;
+            }
+        }
+        self.metrics.corrupt.inc_by(report.damaged.len() as u64);
+        Ok(report)
+    }
+
+    /// Deletes the file of a block if its bytes are not what its name says.
+    pub(crate) fn discard_damaged(&self, cid: &Cid) -> Result<bool, BlockFolderError> {
+        let Ok(key) = BlockKey::of(cid) else {
+            return Ok(false);
+        };
+        let is_good = |data: &bytes::Bytes| key.matches(data) != Match::No;
+        // What cannot be read is in the way as well.
+        if self
+            .folder
+            .read(&key)
+            .is_ok_and(|data| data.as_ref().is_none_or(is_good))
+        {
+            return Ok(false);
+        }
+        self.folder.remove(&key)
+    }
+
     pub(crate) fn verify(
         &self,
         mut on_progress: impl FnMut(VerifyProgress),

@@ -3,6 +3,7 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use cidcast_cluster::ProofView;
 use cidcast_ipfs::pinner::{PinJob, PinJobState, PinnerError};
 use cidcast_pinning::service::HOLDER;
 use cidcast_store::{Audience, Holder, PartialError, Pin};
@@ -137,6 +138,17 @@ impl From<AudienceName> for Audience {
     }
 }
 
+impl MemberPin {
+    fn of_copy(copy: ProofView) -> Self {
+        Self {
+            peer: copy.node.to_string(),
+            state: copy.state.to_string(),
+            bytes: copy.bytes,
+            error: copy.error,
+        }
+    }
+}
+
 impl PinView {
     fn of_pin(pin: &Pin) -> Self {
         Self {
@@ -212,18 +224,26 @@ pub(crate) async fn show(
     let cid = root.to_string();
     let mut pins = api.pins().await?;
     pins.retain(|pin| pin.cid == cid);
+    // Where there is no cluster, or it does not keep this, there is this node alone.
+    let elsewhere = api.cluster.pin_view(&root).map(|pin| pin.members);
+    let elsewhere = elsewhere.unwrap_or_default().into_iter();
+    let mut members: Vec<MemberPin> = elsewhere.map(MemberPin::of_copy).collect();
     // One complete pin is enough for all of them.
     let best = pins.iter().find(|pin| pin.state == "pinned");
-    let Some(best) = best.or(pins.first()) else {
+    let own = &api.facts.peer_id;
+    if let Some(best) = best.or(pins.first())
+        && members.iter().all(|member| member.peer != *own)
+    {
+        members.push(MemberPin {
+            peer: own.clone(),
+            state: best.state.clone(),
+            bytes: best.bytes,
+            error: best.error.clone(),
+        });
+    }
+    if members.is_empty() {
         return Err(unpinned(&root));
-    };
-    let member = MemberPin {
-        peer: api.facts.peer_id.clone(),
-        state: best.state.clone(),
-        bytes: best.bytes,
-        error: best.error.clone(),
-    };
-    let members = vec![member];
+    }
     Ok(Answer(PinStatus { cid, members, pins }))
 }
 

@@ -56,6 +56,9 @@ pub(crate) async fn verify(State(api): State<Shared>) -> Result<Answer<VerifyVie
     let (store, stop) = (api.store.clone(), api.shutdown.token().clone());
     let report = blocking(move || store.verify(|_| {}, || stop.is_cancelled())).await?;
     let report = report.map_err(|error| Problem::internal(&error))?;
+    if !report.is_good() {
+        api.cluster.store_is_damaged();
+    }
     Ok(Answer(VerifyView::from(&report)))
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod assets;
+mod cluster;
 mod description;
 mod network;
 mod peers;
@@ -22,7 +23,9 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use cidcast_announce::NodeKey;
+use cidcast_announce::cluster::Copies;
 use cidcast_catalog::Catalog;
+use cidcast_cluster::service::{Cluster, ClusterMetrics, ClusterParts, ClusterSettings};
 use cidcast_discovery::feeds::FeedSettings;
 use cidcast_discovery::follow::FollowersRule;
 use cidcast_discovery::replication::ReplicationSettings;
@@ -35,7 +38,7 @@ use cidcast_ipfs::Blocks;
 use cidcast_ipfs::names::{NameSettings, Names};
 use cidcast_ipfs::pinner::Pinner;
 use cidcast_ipfs::provide::{Provider, ProviderSettings};
-use cidcast_ipfs::swarm::{Swarm, SwarmSettings};
+use cidcast_ipfs::swarm::{Swarm, SwarmSettings, key_seed};
 use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
 use cidcast_pinning::service::{PinningService, ServiceMetrics, ServiceParts};
@@ -139,15 +142,12 @@ impl TestNode {
         };
         let mut registry = Registry::default();
         let metrics = cidcast_ingest::Metrics::register(&mut registry);
-        let ingest = Ingest::start(ingest_settings(dir.path()), parties, metrics, &shutdown)
-            .await
-            .unwrap();
-        let (exchange, behaviour) = Exchange::start(
-            store.clone(),
-            ExchangeSettings::default(),
-            &mut registry,
-            &shutdown,
-        );
+        let settings = ingest_settings(dir.path());
+        let ingest = Ingest::start(settings, parties, metrics, &shutdown).await;
+        let ingest = ingest.unwrap();
+        let settings = ExchangeSettings::default();
+        let (exchange, behaviour) =
+            Exchange::start(store.clone(), settings, &mut registry, &shutdown);
         let swarm = Swarm::start(swarm_settings(dir.path()), Some(behaviour), &shutdown)
             .await
             .unwrap();
@@ -163,6 +163,8 @@ impl TestNode {
         let pinner = Pinner::start(network.clone(), store.clone(), Clock::System, &shutdown);
         let pinner = pinner.await.unwrap();
         let service = service(&catalog, &store, &pinner, &swarm, &shutdown);
+        let parts = (&catalog, &store, &pinner, &swarm, &network);
+        let cluster = cluster(dir.path(), parts, &shutdown).await;
         let provider = Provider::start(&swarm, ProviderSettings::default(), &shutdown);
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
@@ -177,11 +179,12 @@ impl TestNode {
             clock: Clock::System,
             pinner,
             service,
+            cluster,
             provider,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
             shutdown: shutdown.clone(),
-            facts: facts(dir.path()),
+            facts: facts(dir.path(), &swarm.peer_id()),
         };
         Self {
             router: super::router(Arc::new(api), rules),
@@ -305,6 +308,35 @@ fn discovery(
     }
 }
 
+async fn cluster(
+    dir: &Path,
+    (catalog, store, pinner, swarm, network): (&Catalog, &Store, &Pinner, &Swarm, &Network),
+    shutdown: &Shutdown,
+) -> Cluster {
+    let seed = key_seed(&dir.join("peer.key")).unwrap();
+    let parts = ClusterParts {
+        catalog: catalog.clone(),
+        store: store.clone(),
+        pinner: pinner.clone(),
+        network: network.clone(),
+        swarm: swarm.handle(),
+        key: Arc::new(NodeKey::from_seed(seed)),
+        clock: Clock::System,
+        metrics: ClusterMetrics::default(),
+    };
+    let settings = ClusterSettings {
+        machine: cidcast_cluster::Settings {
+            heartbeat: Duration::from_millis(200),
+            deadline: Duration::from_secs(5),
+            ..cidcast_cluster::Settings::default()
+        },
+        capacity: None,
+        copies: Copies::Between { min: 2, max: 2 },
+    };
+    let started = Cluster::start(parts, settings, shutdown).await;
+    started.unwrap()
+}
+
 fn service(
     catalog: &Catalog,
     store: &Store,
@@ -355,10 +387,10 @@ fn rules(tokens: &[Token], metrics: Metrics) -> Rules {
     }
 }
 
-fn facts(dir: &Path) -> Facts {
+fn facts(dir: &Path, peer_id: &str) -> Facts {
     Facts {
-        peer_id: "12D3KooWtest".to_owned(),
-        swarm: vec!["/ip4/127.0.0.1/tcp/4747/p2p/12D3KooWtest".to_owned()],
+        peer_id: peer_id.to_owned(),
+        swarm: vec![format!("/ip4/127.0.0.1/tcp/4747/p2p/{peer_id}")],
         encoder: "ffmpeg test".to_owned(),
         max_upload_bytes: MAX_SOURCE,
         min_free_bytes: 0,

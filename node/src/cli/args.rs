@@ -7,7 +7,7 @@ use cidcast_types::{AssetId, AssetState, Cid, Visibility};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-use crate::api::AudienceName;
+use crate::api::{AudienceName, FilterName};
 use crate::config::Scope;
 
 const EXIT_CODES: &str = "\
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// What the store keeps, and for whom
     #[command(subcommand)]
     Pin(PinCommand),
+    /// Nodes that keep content alive together
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Names that can change what they stand for: IPNS and DNSLink
     #[command(subcommand)]
     Name(NameCommand),
@@ -212,37 +215,60 @@ pub(crate) struct Changes {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PinCommand {
-    /// List pins
+    /// List what the cluster keeps, if this node is in one; otherwise what this node keeps
     Ls {
-        /// Only those of this holder: an asset's id, or a name
+        /// What this node keeps, for whomever
+        #[arg(long)]
+        local: bool,
+        /// What this node keeps for this holder: an asset's id, or a name
         #[arg(long)]
         holder: Option<String>,
+        /// Which roots of the cluster
+        #[arg(long, value_enum, default_value_t)]
+        filter: FilterName,
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
     },
-    /// Fetch everything below a root and keep it; goes on after a restart of the node
+    /// Have the cluster keep a root, if this node is in one; otherwise fetch everything below it and
+    /// keep it here. Goes on after a restart
     Add(PinArgs),
-    /// Show how a root is kept
-    Status { cid: Cid },
-    /// Let go of a root
+    /// Show how a root is kept, by every member
+    Status {
+        cid: Cid,
+        /// By this node only
+        #[arg(long)]
+        local: bool,
+    },
+    /// Let go of a root: the cluster, if this node is in one, or this node
     Rm {
         cid: Cid,
-        /// The name under which it was pinned
-        #[arg(long, default_value = "pin")]
-        holder: String,
+        /// Let go of this node's own pin
+        #[arg(long)]
+        local: bool,
+        /// The name under which this node has pinned it
+        #[arg(long)]
+        holder: Option<String>,
     },
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PinArgs {
     pub(crate) cid: Cid,
-    /// A name to find the pin by; a root stays while anyone holds it
-    #[arg(long, default_value = "pin")]
-    pub(crate) holder: String,
+    /// Keep it on this node, whatever the cluster does
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// A name to find this node's pin by; a root stays while anyone holds it
+    #[arg(long)]
+    pub(crate) holder: Option<String>,
     /// Who may have the blocks
     #[arg(long, value_enum, default_value_t)]
     pub(crate) audience: AudienceName,
     /// Return at once; the node goes on by itself
     #[arg(long)]
     pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterPinArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -362,8 +388,10 @@ pub(crate) enum NoticeCommand {
     },
 }
 
+mod cluster;
 mod discovery;
 
+pub(crate) use cluster::{ClusterCommand, ClusterPinArgs, SetArgs};
 pub(crate) use discovery::{
     BlockListCommand, FeedCommand, FollowArgs, KeyCommand, PassphraseArgs, PolicyArgs, ProfileArgs,
     ReplicaCommand,

@@ -1,6 +1,5 @@
 //! `cidcast asset`.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use cidcast_types::AssetId;
@@ -11,7 +10,7 @@ use super::add::{describe, progress};
 use super::args::{AssetCommand, Changes, EditArgs};
 use super::client::Client;
 use super::failure::Failure;
-use super::output::{duration, table};
+use super::output::{agree, duration, table};
 use super::{Context, wait};
 use crate::api::{AssetList, AssetView};
 
@@ -201,27 +200,14 @@ fn confirm(ids: &[AssetId], confirmed: Confirmed) -> Result<(), Failure> {
     if confirmed == Confirmed::Already {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "deleting cannot be undone: repeat with --yes to do it",
-        ));
-    }
-    let mut stderr = std::io::stderr();
     let many = if ids.len() == 1 {
         "this asset"
     } else {
         "these assets"
     };
-    let _ = write!(
-        stderr,
-        "Delete {many} with all blocks and files? This cannot be undone. [y/N] "
-    );
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::local(&error))?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Failure::usage("nothing was deleted")),
-    }
+    agree(
+        &format!("Delete {many} with all blocks and files? This cannot be undone."),
+        "deleting cannot be undone: repeat with --yes to do it",
+        "nothing was deleted",
+    )
 }

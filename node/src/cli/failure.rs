@@ -80,6 +80,10 @@ impl Failure {
     }
 
     /// Whether no node answered.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.kind == Kind::NotFound
+    }
+
     pub(crate) fn is_unreachable(&self) -> bool {
         self.kind == Kind::Unreachable
     }

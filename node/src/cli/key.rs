@@ -2,7 +2,6 @@
 //! through the API, encrypted or not.
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +12,7 @@ use serde_json::json;
 use super::Context;
 use super::args::{KeyCommand, PassphraseArgs};
 use super::failure::Failure;
+use super::output::agree;
 use super::passphrase;
 use super::store::Target;
 use crate::api::PublisherView;
@@ -129,16 +129,6 @@ fn confirm(before: &Publisher, replace: Replace) -> Result<(), Failure> {
         "the key of {before} is here and would be lost unless it was exported: export it first, or \
          repeat with --yes"
     );
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(question));
-    }
-    let _ = write!(std::io::stderr(), "{question}\nReplace it now? [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::local(&error))?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Failure::usage("nothing was changed")),
-    }
+    let asked = format!("{question}\nReplace it now?");
+    agree(&asked, &question, "nothing was changed")
 }

@@ -97,6 +97,21 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// Asks a person; where there is none, `unattended` is said instead. Anything but yes is `otherwise`.
+pub(crate) fn agree(question: &str, unattended: &str, otherwise: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(unattended));
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.map_err(|error| Failure::local(&error))?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::usage(otherwise)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,11 @@
 //! `cidcast pin`.
 
+mod pinset;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
+use cidcast_types::Cid;
 use indicatif::ProgressBar;
 use reqwest::Method;
 
@@ -11,7 +14,7 @@ use super::args::{PinArgs, PinCommand};
 use super::client::Client;
 use super::failure::{Failure, Kind};
 use super::output::{size, table};
-use crate::api::{PinList, PinRequest, PinStatus, PinView};
+use crate::api::{ClusterView, NodeView, PinList, PinRequest, PinStatus, PinView};
 
 /// How often to look how far a pin is: as often as a person can read.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -21,37 +24,84 @@ const PATIENCE: u32 = 150;
 pub(crate) async fn run(context: &Context, command: PinCommand) -> Result<ExitCode, Failure> {
     let client = context.client()?;
     match command {
-        PinCommand::Ls { holder } => {
+        PinCommand::Ls {
+            local,
+            holder,
+            filter,
+            limit,
+        } => {
+            if is_clusters(&client, local, holder.as_deref()).await? {
+                pinset::list(context, &client, filter, limit).await?;
+            } else {
+                let query: Vec<(&str, String)> = holder
+                    .map(|holder| ("holder", holder))
+                    .into_iter()
+                    .collect();
+                let pins: PinList = client.query("/api/v1/pins", &query).await?;
+                context.output.result(&pins, || rows(&pins.items));
+            }
+        }
+        PinCommand::Add(options) => {
+            if is_clusters(&client, options.local, options.holder.as_deref()).await? {
+                pinset::add(context, &client, options).await?;
+            } else {
+                let pin = add(context, &client, options).await?;
+                let text = || rows(std::slice::from_ref(&pin));
+                context.output.result(&pin, text);
+            }
+        }
+        PinCommand::Status { cid, local } => status(context, &client, &cid, local).await?,
+        PinCommand::Rm { cid, local, holder } => {
+            let path = if is_clusters(&client, local, holder.as_deref()).await? {
+                format!("/api/v1/cluster/pins/{cid}")
+            } else {
+                format!("/api/v1/pins/{cid}")
+            };
             let query: Vec<(&str, String)> = holder
                 .map(|holder| ("holder", holder))
                 .into_iter()
                 .collect();
-            let pins: PinList = client.query("/api/v1/pins", &query).await?;
-            context.output.result(&pins, || rows(&pins.items));
-        }
-        PinCommand::Add(options) => {
-            let pin = add(context, &client, options).await?;
-            context
-                .output
-                .result(&pin, || rows(std::slice::from_ref(&pin)));
-        }
-        PinCommand::Status { cid } => {
-            let status: PinStatus = client.get(&format!("/api/v1/pins/{cid}")).await?;
-            context.output.result(&status, || rows(&status.pins));
-        }
-        PinCommand::Rm { cid, holder } => {
-            let request = client.request(Method::DELETE, &format!("/api/v1/pins/{cid}"));
-            client.send(request.query(&[("holder", holder)])).await?;
+            let request = client.request(Method::DELETE, &path).query(&query);
+            client.send(request).await?;
             context.output.note(&format!("unpinned {cid}"));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether a command is about the cluster's pins: the node is in one, and nothing says that its own
+/// are meant.
+async fn is_clusters(client: &Client, local: bool, holder: Option<&str>) -> Result<bool, Failure> {
+    if local || holder.is_some() {
+        return Ok(false);
+    }
+    match client.get::<ClusterView>("/api/v1/cluster").await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.is_not_found() => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn status(context: &Context, client: &Client, cid: &Cid, local: bool) -> Result<(), Failure> {
+    let mut status: PinStatus = client.get(&format!("/api/v1/pins/{cid}")).await?;
+    if local {
+        let node: NodeView = client.get("/api/v1/node").await?;
+        status.members.retain(|member| member.peer == node.peer_id);
+    }
+    context.output.result(&status, || {
+        let members = pinset::members(&status.members);
+        match status.pins.is_empty() {
+            true => members,
+            false => format!("{members}\non this node:\n{}", rows(&status.pins)),
+        }
+    });
+    Ok(())
+}
+
 async fn add(context: &Context, client: &Client, options: PinArgs) -> Result<PinView, Failure> {
     let request = PinRequest {
         cid: options.cid.to_string(),
-        holder: Some(options.holder),
+        holder: options.holder,
         audience: options.audience,
     };
     let request = client.request(Method::POST, "/api/v1/pins").json(&request);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use cidcast_discovery::replication::schedule::TimeOfDay;
 use cidcast_ipfs::swarm::{
@@ -14,6 +15,9 @@ use super::{Config, Token};
 
 /// Copies that an announcement can wish for (docs/announcement-format.md).
 const MOST_COPIES: u32 = 1000;
+
+/// Faster heartbeats cost more than they tell.
+const FASTEST_BEAT: Duration = Duration::from_millis(100);
 
 /// Transfers at a time: each holds about 10 MB of blocks on their way.
 const MOST_TRANSFERS: usize = 64;
@@ -40,6 +44,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_network(config, &mut findings);
     check_discovery(config, &mut findings);
     check_replication(config, &mut findings);
+    check_cluster(config, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
@@ -94,6 +99,40 @@ fn check_replication(config: &Config, findings: &mut Findings) {
             }
         }
     }
+}
+
+fn check_cluster(config: &Config, findings: &mut Findings) {
+    let cluster = &config.cluster;
+    findings.unless(
+        (1..=cluster.max_copies).contains(&cluster.min_copies),
+        "cluster.min_copies",
+        format!("write 1 to {} (cluster.max_copies)", cluster.max_copies),
+    );
+    findings.unless(
+        u32::from(cluster.max_copies) <= MOST_COPIES,
+        "cluster.max_copies",
+        format!("at most {MOST_COPIES} can be kept"),
+    );
+    findings.unless(
+        cluster.heartbeat.duration() >= FASTEST_BEAT,
+        "cluster.heartbeat",
+        "at least 100ms: every member is sent one",
+    );
+    findings.unless(
+        cluster.deadline.duration() >= cluster.heartbeat.duration() * 2,
+        "cluster.deadline",
+        "has to be at least twice cluster.heartbeat: one may be lost on the way",
+    );
+    findings.unless(
+        cluster.audit_interval.duration() >= FASTEST_BEAT,
+        "cluster.audit_interval",
+        "at least 100ms",
+    );
+    findings.unless(
+        (1..=MOST_TRANSFERS).contains(&cluster.parallel),
+        "cluster.parallel",
+        format!("write 1 to {MOST_TRANSFERS}"),
+    );
 }
 
 fn check_api(config: &Config, findings: &mut Findings) {

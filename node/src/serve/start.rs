@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cidcast_catalog::Catalog;
+use cidcast_cluster::service::Cluster;
 use cidcast_discovery::Discovery;
 use cidcast_exchange::{Exchange, ExchangeSettings};
 use cidcast_gateway::{Access, StaticSite, Views};
@@ -20,7 +21,7 @@ use tokio::net::TcpListener;
 
 use super::lock::NodeLock;
 use super::network::{self, Reachable};
-use super::{Addresses, RunFile, Running, discovery, listener, pinning, settings, token};
+use super::{Addresses, RunFile, Running, cluster, discovery, listener, pinning, settings, token};
 use crate::api::{self, Api, Door, Facts, Gateway, InFlight, Rules, Site};
 use crate::config::{Config, DataDir};
 
@@ -52,6 +53,7 @@ struct Core {
     ingest: Ingest,
     discovery: Arc<Discovery>,
     service: PinningService,
+    cluster: Cluster,
     /// What the gateway counts.
     views: Views,
     encoder: String,
@@ -143,6 +145,8 @@ async fn open(
     let discovery = discovery::start(config, data_dir, parts, registry, &exchange_tasks).await?;
     let parts = (&catalog, &store, &swarm, &reachable);
     let service = pinning::serve(parts, registry, &exchange_tasks);
+    let cluster = cluster::start(config, data_dir, parts, registry, &exchange_tasks).await?;
+    cluster::follow_assets(cluster.clone(), ingest.events(), &exchange_tasks);
     let feeds = discovery.feeds().clone();
     discovery::follow_assets(feeds, ingest.events(), &exchange_tasks);
     Ok((
@@ -157,6 +161,7 @@ async fn open(
             ingest,
             discovery: Arc::new(discovery),
             service,
+            cluster,
             views,
             encoder,
         },
@@ -235,6 +240,7 @@ fn listen(
         clock: Clock::System,
         pinner: core.reachable.pinner.clone(),
         service: core.service.clone(),
+        cluster: core.cluster.clone(),
         provider: core.reachable.provider.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),

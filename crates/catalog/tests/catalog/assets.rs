@@ -1,6 +1,6 @@
 //! Making, changing and deleting assets.
 
-use cidcast_catalog::{CatalogError, ChangeError, NewUpload, Patch};
+use cidcast_catalog::{CatalogError, ChangeError, NewUpload, Patch, WishAudience};
 use cidcast_types::{AssetState, Visibility};
 
 use crate::given::{asset, asset_id, at, catalog, cid, root, upload_id};
@@ -165,4 +165,36 @@ async fn begin_upload(catalog: &cidcast_catalog::Catalog) {
         expires_at: at(100),
     };
     catalog.create_upload(&new).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_assets_ask_of_a_cluster_is_asked_once_and_taken_back_when_they_go() {
+    let catalog = catalog().await;
+    assert_eq!(catalog.new_wishes(9).await.unwrap(), []);
+    for n in [1, 2] {
+        catalog.create(&asset(n)).await.unwrap();
+        let (id, root) = (asset_id(n), root(50));
+        catalog.save_package(&id, &root, 10, at(9)).await.unwrap();
+    }
+    let wishes = catalog.new_wishes(9).await.unwrap();
+    assert_eq!(wishes.len(), 2);
+    assert_eq!(wishes[0].audience, WishAudience::Anyone);
+    catalog.note_wishes(&wishes).await.unwrap();
+    assert_eq!(catalog.new_wishes(9).await.unwrap(), []);
+    let patch = Patch {
+        visibility: Some(Visibility::Private),
+        ..Patch::default()
+    };
+    catalog.update(&asset_id(1), &patch, at(10)).await.unwrap();
+    let again = catalog.new_wishes(9).await.unwrap();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].audience, WishAudience::Members);
+    catalog.note_wishes(&again).await.unwrap();
+
+    assert_eq!(catalog.old_wishes(9).await.unwrap(), []);
+    catalog.delete(&asset_id(1)).await.unwrap();
+    assert_eq!(catalog.old_wishes(9).await.unwrap(), again);
+    // The other asset has the same package.
+    assert!(!catalog.forget_wish(asset_id(1), &root(50)).await.unwrap());
+    assert!(catalog.forget_wish(asset_id(2), &root(50)).await.unwrap());
 }

@@ -249,3 +249,55 @@ async fn the_newest_events_are_kept_and_long_texts_are_cut() {
     let page = catalog.cluster_events(Some(events[9].id), 3).await.unwrap();
     assert_eq!(page, events[10..13]);
 }
+
+#[tokio::test]
+async fn a_start_has_a_larger_number_than_the_one_before_whatever_the_clock_says() {
+    let catalog = catalog().await;
+    let none = catalog.boot_member(at(5)).await;
+    assert!(matches!(none, Err(ClusterRowsError::NoCluster)));
+    let genesis = founding(1);
+    let cluster = genesis.cluster();
+    catalog
+        .join_cluster(cluster, &[genesis], at(1))
+        .await
+        .unwrap();
+    let first = catalog.boot_member(at(5)).await.unwrap();
+    let second = catalog.boot_member(at(2)).await.unwrap();
+    let third = catalog.boot_member(at(9_000)).await.unwrap();
+    assert!(first < second && second < third);
+    assert!(third >= at(9_000).as_millis());
+}
+
+#[tokio::test]
+async fn addresses_of_members_are_kept_until_the_cluster_is_left() {
+    let catalog = catalog().await;
+    let old = vec![(node(1), vec!["/ip4/192.0.2.1/tcp/1".to_owned()])];
+    catalog.note_member_addresses(&old, at(1)).await.unwrap();
+    let new = vec![
+        (node(1), vec!["/ip4/192.0.2.7/tcp/1".to_owned()]),
+        (node(2), vec![]),
+    ];
+    catalog.note_member_addresses(&new, at(2)).await.unwrap();
+    let mut kept = catalog.member_addresses().await.unwrap();
+    kept.sort_by_key(|(member, _)| *member != node(1));
+    assert_eq!(kept, new);
+    catalog.leave_cluster().await.unwrap();
+    assert_eq!(catalog.member_addresses().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_log_is_read_in_pieces_from_a_number_on() {
+    let catalog = catalog().await;
+    let genesis = founding(1);
+    let cluster = genesis.cluster();
+    let first = entry(2, &genesis, None, 3);
+    let second = entry(2, &genesis, Some(&first), 4);
+    let all = [genesis.clone(), first.clone(), second.clone()];
+    catalog.join_cluster(cluster, &all, at(1)).await.unwrap();
+    let log = |from, bytes| catalog.cluster_log(node(2), from, bytes);
+    let whole = (vec![first.clone(), second.clone()], false);
+    assert_eq!(log(0, 1 << 20).await.unwrap(), whole);
+    assert_eq!(log(0, 1).await.unwrap(), (vec![first], true));
+    assert_eq!(log(1, 1).await.unwrap(), (vec![second], false));
+    assert_eq!(log(2, 1).await.unwrap(), (vec![], false));
+}

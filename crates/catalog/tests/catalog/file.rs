@@ -155,6 +155,10 @@ async fn check_rows(version: i64, catalog: &Catalog) {
         assert_eq!(pace, TransferPace::Paused);
         assert_eq!(catalog.replication_pace().await.unwrap(), pace);
     }
+    if version >= 11 {
+        assert_eq!(catalog.member_addresses().await.unwrap().len(), 1);
+        assert_eq!(catalog.boot_member(at(1)).await.unwrap(), 9_101);
+    }
     if version >= 9 {
         check_cluster(catalog).await;
     }

@@ -84,7 +84,8 @@ impl Machine {
         })
     }
 
-    /// Takes a node in that shows an invitation. `None`: it is a member by this invitation already.
+    /// Takes a node in that shows an invitation, under the name that it gives itself unless it has
+    /// one. `None`: it is a member by this invitation already.
     ///
     /// # Errors
     ///
@@ -93,6 +94,7 @@ impl Machine {
         &self,
         now: Timestamp,
         member: NodeId,
+        name: &str,
         invitation: &Invitation,
     ) -> Result<Option<EntryDraft>, CommandError> {
         let says = invitation.says();
@@ -116,7 +118,10 @@ impl Machine {
             return Err(CommandError::Expired);
         }
         let settings = members.get(&member).cloned();
-        let settings = settings.unwrap_or_else(|| MemberSettings::new(says.role));
+        let mut settings = settings.unwrap_or_else(|| MemberSettings::new(says.role));
+        if settings.name.is_empty() {
+            name.clone_into(&mut settings.name);
+        }
         let op = ClusterOp::Admit {
             member,
             settings: MemberSettings {

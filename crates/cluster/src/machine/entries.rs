@@ -31,10 +31,14 @@ impl Machine {
         for (place, op) in entries.iter().flat_map(placed) {
             self.take_pin(place, op);
         }
-        for (root, bytes) in restored.held {
-            let id = self.pinset.intern(&root);
+        for copy in restored.held {
+            let id = self.pinset.intern(&copy.root);
             self.make_room_for_tracks();
+            let bytes = copy.bytes;
             self.set_local(id, Local::Held { bytes });
+            if let Some(track) = self.track_mut(id) {
+                track.audience = Some(copy.audience);
+            }
         }
         self.meet_members(now);
         self.all_dirty();

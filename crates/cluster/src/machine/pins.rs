@@ -2,7 +2,7 @@
 
 use cid::Cid;
 use cidcast_announce::NodeId;
-use cidcast_announce::cluster::{Copies, PinSpec};
+use cidcast_announce::cluster::{Copies, PinAudience, PinSpec};
 use cidcast_types::Timestamp;
 
 use super::track::{Local, Standing, Track, Turn};
@@ -203,6 +203,7 @@ impl Machine {
         if !self.is_oriented {
             return;
         }
+        self.open_to(id, spec.audience, actions);
         if is_mine {
             self.want(now, id, &spec, standing, actions);
         } else {
@@ -210,6 +211,23 @@ impl Machine {
         }
         if let Some(expires) = spec.expires {
             self.look_again(id, expires);
+        }
+    }
+
+    /// What is kept here is for those whom the pinset names now.
+    fn open_to(&mut self, id: RootId, audience: PinAudience, actions: &mut Vec<Action>) {
+        let Some(root) = self.pinset.cid(id) else {
+            return;
+        };
+        let Some(track) = self.track_mut(id) else {
+            return;
+        };
+        let is_in_store = matches!(
+            track.local,
+            Local::Running { .. } | Local::Held { .. } | Local::Doubted { .. }
+        );
+        if is_in_store && track.audience.replace(audience) != Some(audience) {
+            actions.push(Action::Open { root, audience });
         }
     }
 
@@ -470,6 +488,9 @@ impl Machine {
                 continue;
             }
             self.set_local(id, Local::Running { bytes: 0 });
+            if let Some(track) = self.track_mut(id) {
+                track.audience = Some(spec.audience);
+            }
             actions.push(Action::Pin {
                 root,
                 audience: spec.audience,

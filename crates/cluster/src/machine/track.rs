@@ -1,6 +1,7 @@
 //! What is known of one root.
 
 use cidcast_announce::NodeId;
+use cidcast_announce::cluster::PinAudience;
 use cidcast_types::Timestamp;
 
 use crate::event::HoldingState;
@@ -22,6 +23,8 @@ pub(super) struct Track {
     pub(super) turn: Option<Turn>,
     /// When it is to be looked at again.
     pub(super) timer: Option<Timestamp>,
+    /// Whom the store was told to give its blocks to.
+    pub(super) audience: Option<PinAudience>,
     /// Number of its newest change here.
     pub(super) changed: u64,
     pub(super) standing: Standing,

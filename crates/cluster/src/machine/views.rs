@@ -6,7 +6,7 @@ use cidcast_announce::cluster::{HeartbeatDraft, MemberSettings, PinSpec};
 use cidcast_types::{PinState, Timestamp};
 
 use super::Machine;
-use super::track::{Local, Standing, Track};
+use super::track::{Held, Local, Standing, Track};
 use crate::event::HoldingState;
 use crate::liveness::Liveness;
 use crate::pinset::RootId;
@@ -155,6 +155,35 @@ impl Machine {
     /// The name that its founder gave the cluster.
     pub fn name(&self) -> &str {
         self.membership.name()
+    }
+
+    /// Author and number of the entry by which a node was put out, if it is out.
+    pub fn removal_of(&self, node: &NodeId) -> Option<(NodeId, u64)> {
+        self.membership.removal_of(node)
+    }
+
+    /// How many entries of each log are here, by author.
+    pub fn logs(&self) -> Vec<(NodeId, u64)> {
+        let tips = self.logs.tips();
+        tips.map(|tip| (tip.author, tip.seq.saturating_add(1)))
+            .collect()
+    }
+
+    /// What is set for a member.
+    pub fn settings_of(&self, node: &NodeId) -> Option<&MemberSettings> {
+        self.membership.members().get(node)
+    }
+
+    /// Whether every block of a root is kept here and none is in doubt.
+    pub fn is_held(&self, root: &Cid) -> bool {
+        let track = self.pinset.id(root).and_then(|id| self.track(id));
+        track.is_some_and(|track| track.local.is_held())
+    }
+
+    /// Whether another member says that it keeps a root.
+    pub fn is_elsewhere(&self, root: &Cid) -> bool {
+        let track = self.pinset.id(root).and_then(|id| self.track(id));
+        track.is_some_and(|track| track.others.iter().any(Held::counts))
     }
 
     /// Every member, this one included, by key.

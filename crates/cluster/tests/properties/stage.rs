@@ -8,7 +8,7 @@ use cidcast_announce::cluster::{
 };
 use cidcast_announce::{NodeId, NodeKey};
 use cidcast_cluster::{
-    Action, Event, Holding, HoldingState, HoldingsPage, Machine, Restored, Settings,
+    Action, Copy, Event, Holding, HoldingState, HoldingsPage, Machine, Restored, Settings,
 };
 use cidcast_types::Timestamp;
 use sha2::{Digest, Sha256};
@@ -57,7 +57,7 @@ impl Stage {
         self.restored(index, now, Vec::new())
     }
 
-    pub(crate) fn restored(&self, index: usize, now: Timestamp, held: Vec<(Cid, u64)>) -> Machine {
+    pub(crate) fn restored(&self, index: usize, now: Timestamp, held: Vec<Copy>) -> Machine {
         let restored = Restored {
             entries: self.entries.clone(),
             held,

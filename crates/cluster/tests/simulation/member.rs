@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cidcast_announce::cluster::{ClusterId, Entry};
+use cidcast_announce::cluster::{ClusterId, Entry, PinAudience};
 use cidcast_announce::{NodeId, NodeKey};
-use cidcast_cluster::{Machine, Restored, Settings};
+use cidcast_cluster::{Copy, Machine, Restored, Settings};
 use cidcast_types::{Cid, Timestamp};
 
 pub(crate) struct Member {
@@ -43,6 +43,14 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    fn copies(&self) -> impl Iterator<Item = Copy> {
+        self.held.iter().map(|(root, bytes)| Copy {
+            root: *root,
+            bytes: *bytes,
+            audience: PinAudience::Members,
+        })
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.held.values().sum()
     }
@@ -95,7 +103,7 @@ impl Member {
         self.disk.fetching.clear();
         let restored = Restored {
             entries: self.disk.entries.clone(),
-            held: self.disk.held.iter().map(|(root, n)| (*root, *n)).collect(),
+            held: self.disk.copies().collect(),
         };
         let clock = self.clock(now);
         let settings = settings.clone();

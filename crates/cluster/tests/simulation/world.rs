@@ -272,7 +272,7 @@ impl World {
                 let delay = self.chance.between(100, 3000);
                 self.later(delay, index, What::Verified(root));
             }
-            Action::Members(_) | Action::Note(_) => {}
+            Action::Open { .. } | Action::Members(_) | Action::Note(_) => {}
         }
     }
 

@@ -146,6 +146,11 @@ impl Store {
         }
     }
 
+    /// The pin of a root for a holder, if there is one.
+    pub fn pin_of(&self, holder: &Holder, root: &Cid) -> Result<Option<Pin>, DatabaseError> {
+        self.core.pins.pin(holder, root)
+    }
+
     /// The roots of all pins of a holder.
     pub fn pinned_roots(&self, holder: &Holder) -> Result<Vec<Cid>, DatabaseError> {
         self.core.pins.roots(holder)

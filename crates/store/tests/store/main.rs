@@ -20,3 +20,4 @@ mod parts;
 mod pinning;
 mod sealed;
 mod threads;
+mod verifying;

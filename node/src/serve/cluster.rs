@@ -1,0 +1,75 @@
+//! The cluster, started over the running parts of a node, and told when its assets change.
+
+use std::sync::Arc;
+
+use cidcast_announce::NodeKey;
+use cidcast_announce::cluster::Copies;
+use cidcast_catalog::Catalog;
+use cidcast_cluster::Settings;
+use cidcast_cluster::service::{Cluster, ClusterMetrics, ClusterParts, ClusterSettings};
+use cidcast_ingest::Event;
+use cidcast_ipfs::swarm::{Swarm, key_seed};
+use cidcast_runtime::{Clock, Shutdown};
+use cidcast_store::Store;
+use prometheus_client::registry::Registry;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::network::Reachable;
+use crate::config::{ByteSize, Config, DataDir};
+
+/// Takes up the seat in the cluster that this node is in, if it is in one.
+pub(super) async fn start(
+    config: &Config,
+    data_dir: &DataDir,
+    (catalog, store, swarm, reachable): (&Catalog, &Store, &Swarm, &Reachable),
+    registry: &mut Registry,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Cluster> {
+    let peer_key = data_dir.swarm_key_file();
+    let seed = tokio::task::spawn_blocking(move || key_seed(&peer_key)).await??;
+    let parts = ClusterParts {
+        catalog: catalog.clone(),
+        store: store.clone(),
+        pinner: reachable.pinner.clone(),
+        network: reachable.network.clone(),
+        swarm: swarm.handle(),
+        key: Arc::new(NodeKey::from_seed(seed)),
+        clock: Clock::System,
+        metrics: ClusterMetrics::register(registry),
+    };
+    Ok(Cluster::start(parts, settings(config), shutdown).await?)
+}
+
+fn settings(config: &Config) -> ClusterSettings {
+    let cluster = &config.cluster;
+    ClusterSettings {
+        machine: Settings {
+            heartbeat: cluster.heartbeat.duration(),
+            deadline: cluster.deadline.duration(),
+            grace: cluster.grace.duration(),
+            trim_delay: cluster.trim_delay.duration(),
+            audit_interval: cluster.audit_interval.duration(),
+            parallel_pins: cluster.parallel,
+            reserve: cluster.reserve.bytes(),
+        },
+        capacity: cluster.capacity.map(ByteSize::bytes),
+        copies: Copies::Between {
+            min: cluster.min_copies,
+            max: cluster.max_copies,
+        },
+    }
+}
+
+/// Tells the cluster whenever an asset has changed. Missed events are as good as any.
+pub(super) fn follow_assets(cluster: Cluster, mut events: Receiver<Event>, shutdown: &Shutdown) {
+    let token = shutdown.token().clone();
+    let work = async move {
+        while !matches!(events.recv().await, Err(RecvError::Closed)) {
+            cluster.assets_changed();
+        }
+    };
+    shutdown.spawn("cluster assets", async move {
+        token.run_until_cancelled_owned(work).await
+    });
+}
