@@ -12,6 +12,8 @@
 
 mod access;
 mod bad_input;
+mod car;
+mod clustering;
 mod command_line;
 mod deleting;
 mod fetching;
