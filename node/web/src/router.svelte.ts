@@ -11,6 +11,7 @@ export type Route =
   | { page: 'announced'; publisher: string; id: string }
   | { page: 'publisher'; publisher: string }
   | { page: 'network'; tab: NetworkTab }
+  | { page: 'cluster' }
   | { page: 'unknown' };
 
 export function parseRoute(path: string): Route {
@@ -31,7 +32,7 @@ export function parseRoute(path: string): Route {
   }
   if (second !== undefined) return { page: 'unknown' };
   if (first === '') return { page: 'library' };
-  return first === 'settings' || first === 'discover' ? { page: first } : { page: 'unknown' };
+  return first === 'settings' || first === 'discover' || first === 'cluster' ? { page: first } : { page: 'unknown' };
 }
 
 class Router {
