@@ -11,7 +11,7 @@ use crate::stage::{Stage, address, connect, id, root, start};
 const HASTY: &str = "cluster: {heartbeat: 500ms, deadline: 3s, grace: 4s, trim_delay: 3s, \
      audit_interval: 1s, min_copies: 2, max_copies: 2}\nnetwork: {fetch_timeout: 3s}\n";
 
-fn run(node: &Node, arguments: &[&str]) -> Value {
+pub(crate) fn run(node: &Node, arguments: &[&str]) -> Value {
     let said = cli(node.data_dir(), &[&["--json"], arguments].concat()).unwrap();
     assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
     said.json().unwrap()
@@ -22,11 +22,11 @@ fn token(node: &Node, role: &str) -> String {
     made["token"].as_str().unwrap().to_owned()
 }
 
-fn join(node: &Node, inviter: &Node) {
+pub(crate) fn join(node: &Node, inviter: &Node) {
     run(node, &["cluster", "join", &token(inviter, "writer")]);
 }
 
-fn peer(node: &Node) -> String {
+pub(crate) fn peer(node: &Node) -> String {
     let status = run(node, &["cluster", "status"]);
     status["me"].as_str().unwrap().to_owned()
 }
@@ -208,7 +208,7 @@ async fn copies_of_a_lost_member_are_made_anew_and_surplus_goes_when_it_returns(
     until_members(&nodes[0], 3).await;
 }
 
-fn run_quietly(node: &Node, arguments: &[&str]) {
+pub(crate) fn run_quietly(node: &Node, arguments: &[&str]) {
     let said = cli(node.data_dir(), arguments).unwrap();
     assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
 }

@@ -30,5 +30,6 @@ mod providing;
 mod publishing;
 mod replicating;
 mod restarting;
+mod soaking;
 mod stage;
 mod together;
