@@ -141,14 +141,7 @@ async fn check_rows(version: i64, catalog: &Catalog) {
         check_requests(catalog).await;
     }
     if version >= 7 {
-        let publisher = catalog.feeds(None, 9).await.unwrap().items[0].publisher;
-        let named = catalog.known_snapshot(&publisher).await.unwrap().unwrap();
-        assert_eq!((named.seq, named.state), (1, SnapshotState::Held));
-        assert_eq!(catalog.untidy_feeds().await.unwrap(), [publisher]);
-        assert_eq!(catalog.unfollowed().await.unwrap().len(), 1);
-        let asset = "00000000060000000000000006".parse().unwrap();
-        let reason = catalog.retract_reason(&asset).await.unwrap();
-        assert_eq!(reason.as_deref(), Some("rights"));
+        check_snapshots(catalog).await;
     }
     if version >= 8 {
         let pace = catalog.follows().await.unwrap()[0].policy.pace;
@@ -156,12 +149,29 @@ async fn check_rows(version: i64, catalog: &Catalog) {
         assert_eq!(catalog.replication_pace().await.unwrap(), pace);
     }
     if version >= 11 {
-        assert_eq!(catalog.member_addresses().await.unwrap().len(), 1);
-        assert_eq!(catalog.boot_member(at(1)).await.unwrap(), 9_101);
+        check_members(catalog).await;
     }
     if version >= 9 {
         check_cluster(catalog).await;
     }
+}
+
+async fn check_snapshots(catalog: &Catalog) {
+    let publisher = catalog.feeds(None, 9).await.unwrap().items[0].publisher;
+    let named = catalog.known_snapshot(&publisher).await.unwrap().unwrap();
+    assert_eq!((named.seq, named.state), (1, SnapshotState::Held));
+    assert_eq!(catalog.untidy_feeds().await.unwrap(), [publisher]);
+    assert_eq!(catalog.unfollowed().await.unwrap().len(), 1);
+    let asset = "00000000060000000000000006".parse().unwrap();
+    let reason = catalog.retract_reason(&asset).await.unwrap();
+    assert_eq!(reason.as_deref(), Some("rights"));
+}
+
+async fn check_members(catalog: &Catalog) {
+    assert_eq!(catalog.member_addresses().await.unwrap().len(), 1);
+    assert_eq!(catalog.boot_member(at(1)).await.unwrap(), 9_101);
+    let gone = catalog.old_wishes(9).await.unwrap();
+    assert_eq!(gone.len(), 1, "its asset is not here");
 }
 
 async fn check_follows(catalog: &Catalog) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cidcast_discovery::feeds::{Mode, Outcome};
 
-use crate::host::{DAY, DAY_ZERO, Host, eventually};
+use crate::host::{DAY, DAY_ZERO, Host, LONG, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_learns_everything_from_whoever_has_it() {
@@ -59,14 +59,17 @@ async fn a_month_of_absence_is_caught_up_with_in_order() {
     two.has(&publisher, told).await;
     let mut said = BTreeSet::new();
     let mut last = 0;
-    while let Ok(event) = events.try_recv() {
+    let all: BTreeSet<u64> = (before..told).collect();
+    while said != all {
+        // They are said after they are recorded.
+        let event = tokio::time::timeout(LONG, events.recv()).await;
+        let event = event.expect("something is left out").unwrap();
         if event.publisher == publisher {
             assert!(event.seq >= last, "in order");
             last = event.seq;
             said.insert(event.seq);
         }
     }
-    assert_eq!(said, (before..told).collect(), "nothing is left out");
     assert_eq!(two.titles().await.len(), 31);
     one.stop().await;
     two.stop().await;
