@@ -213,34 +213,51 @@ async fn who_does_not_serve_says_so_at_once() {
 async fn a_thousand_open_requests_cost_no_more_than_four() {
     let (node, counted) = node(RequestSettings {
         deadline: LONG,
-        reading: SHORT,
+        reading: LONG,
         ..RequestSettings::default()
     })
     .await;
-    let requests = node.handle().requests();
-    echo(&requests);
+    echo(&node.handle().requests());
     let mut hostile = Raw::new(&node).await;
-    let mut open = Vec::new();
-    let turned_away = &counted.requests.turned_away;
-    for _ in 0..4 {
-        let mut stream = hostile.open().await;
-        // The first half of a length; the rest never comes.
-        stream.write_all(&[0, 0]).await.unwrap();
-        open.push(stream);
-    }
-    for n in 1..=1000 {
+    let _open = half_requests(&mut hostile).await;
+    for _ in 0..1000 {
         drop(hostile.open().await);
-        eventually("it is turned away", async || {
-            (turned_away.get() >= n).then_some(())
-        })
-        .await;
     }
+    let turned_away = &counted.requests.turned_away;
+    eventually("they are turned away", async || {
+        (turned_away.get() >= 1000).then_some(())
+    })
+    .await;
     // Others are not concerned.
     let (other, _) = self::node(patient()).await;
     let address = node.address().await;
     let asks = other.handle().requests();
     let answer = asks.send_to(&address, Bytes::from_static(b"hello")).await;
     assert_eq!(answer.unwrap(), "hello");
+}
+
+/// As many as one peer may have open: the first half of a length each, and the rest never comes.
+async fn half_requests(hostile: &mut Raw) -> Vec<Stream> {
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = hostile.open().await;
+        stream.write_all(&[0, 0]).await.unwrap();
+        open.push(stream);
+    }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_ends_a_request_is_cut_off_and_its_places_are_free() {
+    let (node, counted) = node(RequestSettings {
+        deadline: LONG,
+        reading: SHORT,
+        ..RequestSettings::default()
+    })
+    .await;
+    echo(&node.handle().requests());
+    let mut hostile = Raw::new(&node).await;
+    let open = half_requests(&mut hostile).await;
     for stream in open {
         assert_eq!(
             ended(stream).await,
