@@ -33,6 +33,7 @@ mod pins;
 mod problem;
 mod psa;
 mod receive;
+mod remotes;
 mod store;
 mod tus;
 mod web;
@@ -57,6 +58,7 @@ use cidcast_ipfs::names::Names;
 use cidcast_ipfs::pinner::Pinner;
 use cidcast_ipfs::provide::Provider;
 use cidcast_ipfs::swarm::SwarmHandle;
+use cidcast_pinning::remotes::Remotes;
 use cidcast_pinning::service::PinningService;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
@@ -104,6 +106,7 @@ pub(crate) use origin::Site;
 pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
 pub(crate) use pins::{AudienceName, MemberPin, PinList, PinRequest, PinStatus, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
+pub(crate) use remotes::{RemotePinList, RemotePinRequest, RemotePinView};
 pub(crate) use store::{Imported, VerifyView};
 pub(crate) use web::file as web_file;
 
@@ -121,6 +124,7 @@ pub(crate) struct Api {
     pub(crate) pinner: Pinner,
     pub(crate) service: PinningService,
     pub(crate) cluster: Cluster,
+    pub(crate) remotes: Remotes,
     pub(crate) provider: Provider,
     pub(crate) gateway: Gateway,
     pub(crate) registry: Arc<Registry>,
@@ -223,6 +227,8 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(pins::show))
         .routes(routes!(psa::list))
         .routes(routes!(psa::show))
+        .routes(routes!(remotes::list))
+        .routes(routes!(remotes::pins))
         .routes(routes!(peers::list))
         .routes(routes!(events::stream))
         .routes(routes!(node::show))
@@ -284,6 +290,9 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(cluster::pins::add))
         .routes(routes!(cluster::pins::remove))
         .routes(routes!(cluster::audit))
+        .routes(routes!(remotes::add))
+        .routes(routes!(remotes::remove))
+        .routes(routes!(remotes::retry))
         .routes(routes!(tus::status))
         .routes(routes!(tus::terminate))
 }

@@ -20,6 +20,7 @@ mod output;
 mod passphrase;
 mod peer;
 mod pin;
+mod remote;
 mod replica;
 mod run;
 mod store;

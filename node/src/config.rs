@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod discovery;
 mod load;
+mod pinning;
 mod replication;
 mod sources;
 mod units;
@@ -23,6 +24,7 @@ pub(crate) use check::{check, dns_server};
 pub(crate) use cluster::Cluster;
 pub(crate) use discovery::{Discovery, Followers, Mode, Refused};
 pub(crate) use load::{ConfigError, from_environment, from_text};
+pub(crate) use pinning::{Pinning, RemoteService, ServiceAssets, ServiceKind};
 pub(crate) use replication::Replication;
 pub(crate) use sources::{DataDir, DataDirError, FirstRun, Locations, read, read_file};
 pub(crate) use units::{ByteSize, Span, Switch};
@@ -41,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) discovery: Discovery,
     pub(crate) replication: Replication,
     pub(crate) cluster: Cluster,
+    pub(crate) pinning: Pinning,
     pub(crate) upload: Upload,
     pub(crate) transcode: Transcode,
     pub(crate) ingest: Ingest,

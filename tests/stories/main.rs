@@ -13,6 +13,7 @@
 mod access;
 mod bad_input;
 mod car;
+mod cluster_stub;
 mod clustering;
 mod command_line;
 mod deleting;

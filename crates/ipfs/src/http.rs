@@ -1,6 +1,6 @@
-//! Getting something by HTTP from a service that the settings name.
+//! Asking services that the settings name, by HTTP.
 //!
-//! One GET at a time, with a bound on the answer and a deadline over all of it. Redirects are not
+//! One request at a time, with a bound on the answer and a deadline over all of it. Redirects are not
 //! followed: they lead to hosts that nobody named. Names are looked up by the operating system,
 //! certificates are checked against Mozilla's roots and those of a file that the settings name.
 
@@ -11,18 +11,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{Request, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
 
+pub use http::{Method, StatusCode};
 pub use roots::{CaFileError, check_ca_file};
 
 /// How this node names itself to services.
 const AGENT: &str = concat!("cidcast/", env!("CARGO_PKG_VERSION"));
+
+/// The media type of APIs.
+const JSON: &str = "application/json";
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +92,30 @@ pub enum TlsError {
 
 /// What a service said.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
+pub struct Answer {
+    /// Whether it did what it was asked.
+    pub status: StatusCode,
     /// Without parameters, in lower case.
-    pub(crate) media_type: String,
-    pub(crate) body: Bytes,
+    pub media_type: String,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// A request to a service's API.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// What to do.
+    pub method: Method,
+    /// With what.
+    pub url: &'a str,
+    /// The header of that name.
+    pub authorization: Option<&'a str>,
+    /// A body of JSON.
+    pub json: Option<Vec<u8>>,
+    /// Bytes that the answer may have.
+    pub limit: usize,
+    /// How long it may take, all together.
+    pub deadline: Duration,
 }
 
 /// What is asked of a service.
@@ -107,13 +130,17 @@ pub(crate) struct Question<'a> {
 
 /// Asks services. Clones share connections.
 #[derive(Debug, Clone)]
-pub(crate) struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+pub struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl HttpClient {
     /// A client that trusts the roots of `ca_file` too.
-    pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, TlsError> {
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] if that file is none of certificates.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -135,10 +162,49 @@ impl HttpClient {
         let unusable = || HttpError::Url {
             url: question.url.to_owned(),
         };
-        let uri: Uri = question.url.parse().map_err(|_| unusable())?;
-        let host = uri.host().ok_or_else(unusable)?.to_owned();
-        let deadline = question.deadline;
-        match tokio::time::timeout(deadline, self.exchange(question, uri, &host)).await {
+        let request = Request::get(question.url)
+            .header(header::ACCEPT, question.accept)
+            .header(header::USER_AGENT, AGENT)
+            .body(Full::default());
+        let request = request.map_err(|_| unusable())?;
+        self.ask(request, question.limit, question.deadline).await
+    }
+
+    /// The answer to a request of an API, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`] if there is none.
+    pub async fn call(&self, call: Call<'_>) -> Result<Answer, HttpError> {
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(call.url)
+            .header(header::ACCEPT, JSON)
+            .header(header::USER_AGENT, AGENT);
+        if let Some(authorization) = call.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        if call.json.is_some() {
+            request = request.header(header::CONTENT_TYPE, JSON);
+        }
+        let request = request.body(Full::from(call.json.unwrap_or_default()));
+        let request = request.map_err(|_| HttpError::Url {
+            url: call.url.to_owned(),
+        })?;
+        self.ask(request, call.limit, call.deadline).await
+    }
+
+    async fn ask(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: usize,
+        deadline: Duration,
+    ) -> Result<Answer, HttpError> {
+        let host = request.uri().host().map(str::to_owned);
+        let host = host.ok_or_else(|| HttpError::Url {
+            url: request.uri().to_string(),
+        })?;
+        match tokio::time::timeout(deadline, self.exchange(request, limit, &host)).await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::Slow { host, deadline }),
         }
@@ -146,18 +212,11 @@ impl HttpClient {
 
     async fn exchange(
         &self,
-        question: Question<'_>,
-        uri: Uri,
+        request: Request<Full<Bytes>>,
+        limit: usize,
         host: &str,
     ) -> Result<Answer, HttpError> {
         let host = || host.to_owned();
-        let request = Request::get(uri)
-            .header(header::ACCEPT, question.accept)
-            .header(header::USER_AGENT, AGENT)
-            .body(Empty::new())
-            .map_err(|_| HttpError::Url {
-                url: question.url.to_owned(),
-            })?;
         let answer = self.client.request(request).await;
         let (head, body) = answer
             .map_err(|source| HttpError::Unreachable {
@@ -165,7 +224,6 @@ impl HttpClient {
                 source,
             })?
             .into_parts();
-        let limit = question.limit;
         let body = match Limited::new(body, limit).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {

@@ -20,7 +20,7 @@
 mod blocks;
 pub mod fetch;
 pub mod gossip;
-mod http;
+pub mod http;
 pub mod names;
 mod network;
 pub mod pinner;

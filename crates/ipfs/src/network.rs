@@ -259,7 +259,8 @@ impl Network {
         &self.inner.ipfs
     }
 
-    pub(crate) fn http(&self) -> &HttpClient {
+    /// Asks services by HTTP, with the certificates that the settings trust.
+    pub fn http(&self) -> &HttpClient {
         &self.inner.http
     }
 

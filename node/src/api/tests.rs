@@ -41,6 +41,7 @@ use cidcast_ipfs::provide::{Provider, ProviderSettings};
 use cidcast_ipfs::swarm::{Swarm, SwarmSettings, key_seed};
 use cidcast_ipfs::{Network, NetworkSettings};
 use cidcast_media::plan::LadderSettings;
+use cidcast_pinning::remotes::{RemoteMetrics, RemoteParts, Remotes};
 use cidcast_pinning::service::{PinningService, ServiceMetrics, ServiceParts};
 use cidcast_runtime::{Backoff, Clock, Shutdown};
 use cidcast_store::{Store, StoreSettings};
@@ -165,6 +166,7 @@ impl TestNode {
         let service = service(&catalog, &store, &pinner, &swarm, &shutdown);
         let parts = (&catalog, &store, &pinner, &swarm, &network);
         let cluster = cluster(dir.path(), parts, &shutdown).await;
+        let remotes = remotes(&catalog, &network, &swarm, &shutdown);
         let provider = Provider::start(&swarm, ProviderSettings::default(), &shutdown);
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
@@ -180,6 +182,7 @@ impl TestNode {
             pinner,
             service,
             cluster,
+            remotes,
             provider,
             gateway: Gateway::Bound("127.0.0.1:8787".parse().unwrap()),
             registry: Arc::new(registry),
@@ -306,6 +309,18 @@ fn discovery(
         replication: ReplicationSettings::default(),
         watched: TakeViews::new(Vec::new),
     }
+}
+
+/// No service keeps anything for it.
+fn remotes(catalog: &Catalog, network: &Network, swarm: &Swarm, shutdown: &Shutdown) -> Remotes {
+    let parts = RemoteParts {
+        catalog: catalog.clone(),
+        http: network.http().clone(),
+        swarm: swarm.handle(),
+        clock: Clock::System,
+        metrics: RemoteMetrics::default(),
+    };
+    Remotes::start(parts, Vec::new(), shutdown)
 }
 
 async fn cluster(

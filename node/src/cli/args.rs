@@ -229,6 +229,10 @@ pub(crate) enum PinCommand {
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
+        /// Pins at services that keep them for this node; at NAME only
+        #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "",
+            conflicts_with_all = ["local", "holder"])]
+        remote: Option<String>,
     },
     /// Have the cluster keep a root, if this node is in one; otherwise fetch everything below it and
     /// keep it here. Goes on after a restart
@@ -249,6 +253,9 @@ pub(crate) enum PinCommand {
         /// The name under which this node has pinned it
         #[arg(long)]
         holder: Option<String>,
+        /// Let go of it at this service instead
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["local", "holder"])]
+        remote: Option<String>,
     },
 }
 
@@ -269,6 +276,9 @@ pub(crate) struct PinArgs {
     pub(crate) no_wait: bool,
     #[command(flatten)]
     pub(crate) cluster: ClusterPinArgs,
+    /// Have it kept by this service (pinning.services), neither here nor by the cluster
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["local", "holder", "audience"])]
+    pub(crate) remote: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,6 +14,7 @@ use super::args::{PinArgs, PinCommand};
 use super::client::Client;
 use super::failure::{Failure, Kind};
 use super::output::{size, table};
+use super::remote::{self, Wait};
 use crate::api::{ClusterView, NodeView, PinList, PinRequest, PinStatus, PinView};
 
 /// How often to look how far a pin is: as often as a person can read.
@@ -23,50 +24,92 @@ const PATIENCE: u32 = 150;
 
 pub(crate) async fn run(context: &Context, command: PinCommand) -> Result<ExitCode, Failure> {
     let client = context.client()?;
+    if let Some(command) = elsewhere(context, &client, command).await? {
+        run_here(context, &client, command).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command about a remote service; gives back any other.
+async fn elsewhere(
+    context: &Context,
+    client: &Client,
+    command: PinCommand,
+) -> Result<Option<PinCommand>, Failure> {
+    match command {
+        PinCommand::Ls {
+            remote: Some(service),
+            ..
+        } => remote::ls(context, client, &service).await?,
+        PinCommand::Add(PinArgs {
+            remote: Some(service),
+            cid,
+            no_wait,
+            ..
+        }) => {
+            let wait = match no_wait {
+                true => Wait::Nothing,
+                false => Wait::Complete,
+            };
+            remote::add(context, client, (&service, &cid), wait).await?;
+        }
+        PinCommand::Rm {
+            cid,
+            remote: Some(service),
+            ..
+        } => remote::rm(context, client, (&service, &cid)).await?,
+        command => return Ok(Some(command)),
+    }
+    Ok(None)
+}
+
+/// Runs a command about the cluster's pins, or this node's own.
+async fn run_here(context: &Context, client: &Client, command: PinCommand) -> Result<(), Failure> {
     match command {
         PinCommand::Ls {
             local,
             holder,
             filter,
             limit,
+            ..
         } => {
-            if is_clusters(&client, local, holder.as_deref()).await? {
-                pinset::list(context, &client, filter, limit).await?;
+            if is_clusters(client, local, holder.as_deref()).await? {
+                pinset::list(context, client, filter, limit).await?;
             } else {
-                let query: Vec<(&str, String)> = holder
-                    .map(|holder| ("holder", holder))
-                    .into_iter()
-                    .collect();
+                let query = of_holder(holder);
                 let pins: PinList = client.query("/api/v1/pins", &query).await?;
                 context.output.result(&pins, || rows(&pins.items));
             }
         }
         PinCommand::Add(options) => {
-            if is_clusters(&client, options.local, options.holder.as_deref()).await? {
-                pinset::add(context, &client, options).await?;
+            if is_clusters(client, options.local, options.holder.as_deref()).await? {
+                pinset::add(context, client, options).await?;
             } else {
-                let pin = add(context, &client, options).await?;
+                let pin = add(context, client, options).await?;
                 let text = || rows(std::slice::from_ref(&pin));
                 context.output.result(&pin, text);
             }
         }
-        PinCommand::Status { cid, local } => status(context, &client, &cid, local).await?,
-        PinCommand::Rm { cid, local, holder } => {
-            let path = if is_clusters(&client, local, holder.as_deref()).await? {
+        PinCommand::Status { cid, local } => status(context, client, &cid, local).await?,
+        PinCommand::Rm {
+            cid, local, holder, ..
+        } => {
+            let path = if is_clusters(client, local, holder.as_deref()).await? {
                 format!("/api/v1/cluster/pins/{cid}")
             } else {
                 format!("/api/v1/pins/{cid}")
             };
-            let query: Vec<(&str, String)> = holder
-                .map(|holder| ("holder", holder))
-                .into_iter()
-                .collect();
-            let request = client.request(Method::DELETE, &path).query(&query);
-            client.send(request).await?;
+            let request = client.request(Method::DELETE, &path);
+            client.send(request.query(&of_holder(holder))).await?;
             context.output.note(&format!("unpinned {cid}"));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+fn of_holder(holder: Option<String>) -> Vec<(&'static str, String)> {
+    let holder = holder.map(|holder| ("holder", holder));
+    holder.into_iter().collect()
 }
 
 /// Whether a command is about the cluster's pins: the node is in one, and nothing says that its own

@@ -45,6 +45,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     check_discovery(config, &mut findings);
     check_replication(config, &mut findings);
     check_cluster(config, &mut findings);
+    check_pinning(config, &mut findings);
     check_upload(config, &mut findings);
     check_transcode(config, &mut findings);
     findings.0
@@ -308,6 +309,40 @@ pub(crate) fn dns_server(text: &str) -> Option<SocketAddr> {
     let bare: Option<IpAddr> = text.parse().ok();
     bare.map(|ip| SocketAddr::new(ip, DNS))
         .or_else(|| text.parse().ok())
+}
+
+fn check_pinning(config: &Config, findings: &mut Findings) {
+    let services = &config.pinning.services;
+    for (index, service) in services.iter().enumerate() {
+        let key = |name: &str| format!("pinning.services[{index}].{name}");
+        let name = &service.name;
+        let is_word = (1..=64).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        findings.unless(
+            is_word,
+            key("name"),
+            "write 1 to 64 letters, digits, - _ or .",
+        );
+        let mut others = services.iter().take(index);
+        findings.unless(
+            others.all(|other| other.name != *name),
+            key("name"),
+            format!("`{name}` is the name of another service already"),
+        );
+        if let Err(problem) = check_service(&service.endpoint) {
+            findings.unless(false, key("endpoint"), problem.to_string());
+        }
+        findings.unless(
+            service.token.is_none() || service.token_file.is_none(),
+            key("token"),
+            "give a token or a token_file, not both",
+        );
+        if let Err(error) = service.secret() {
+            findings.unless(false, key("token_file"), format!("cannot be read: {error}"));
+        }
+    }
 }
 
 fn check_upload(config: &Config, findings: &mut Findings) {

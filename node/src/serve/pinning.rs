@@ -1,13 +1,23 @@
-//! The pinning service, started over the running parts of a node.
+//! The pinning service and the remote ones, started over the running parts of a node.
 
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use cidcast_catalog::Catalog;
+use cidcast_ingest::Event;
 use cidcast_ipfs::swarm::Swarm;
+use cidcast_pinning::remotes::{
+    Assets, Language, RemoteMetrics, RemoteParts, Remotes, ServiceSettings,
+};
 use cidcast_pinning::service::{PinningService, ServiceMetrics, ServiceParts};
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::network::Reachable;
+use crate::config::{Config, RemoteService, ServiceAssets, ServiceKind};
 
 /// Starts what keeps pins for others.
 pub(super) fn serve(
@@ -24,4 +34,64 @@ pub(super) fn serve(
         metrics: ServiceMetrics::register(registry),
     };
     PinningService::start(parts, shutdown)
+}
+
+/// Starts what has pins kept by others, and tells it when assets change.
+pub(super) async fn keep_elsewhere(
+    config: &Config,
+    (catalog, _, swarm, reachable): (&Catalog, &Store, &Swarm, &Reachable),
+    events: Receiver<Event>,
+    registry: &mut Registry,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Remotes> {
+    let services = config.pinning.services.clone();
+    let services = tokio::task::spawn_blocking(move || services.iter().map(settings).collect());
+    let services: anyhow::Result<Vec<ServiceSettings>> = services.await?;
+    let parts = RemoteParts {
+        catalog: catalog.clone(),
+        http: reachable.network.http().clone(),
+        swarm: swarm.handle(),
+        clock: Clock::System,
+        metrics: RemoteMetrics::register(registry),
+    };
+    let remotes = Remotes::start(parts, services?, shutdown);
+    let (told, token) = (remotes.clone(), shutdown.token().clone());
+    shutdown.spawn("remote assets", async move {
+        let telling = tell_changes(told, events);
+        token.run_until_cancelled_owned(telling).await
+    });
+    Ok(remotes)
+}
+
+async fn tell_changes(remotes: Remotes, mut events: Receiver<Event>) {
+    // What was missed is as good as what was heard: everything is compared.
+    while !matches!(events.recv().await, Err(RecvError::Closed)) {
+        remotes.changed();
+    }
+}
+
+fn settings(service: &RemoteService) -> anyhow::Result<ServiceSettings> {
+    let secret = service.secret();
+    let secret = secret.with_context(|| format!("the token of the service {}", service.name))?;
+    let (language, authorization) = match service.kind {
+        ServiceKind::Psa => {
+            let bearer = secret.map(|token| format!("Bearer {token}"));
+            (Language::Psa, bearer)
+        }
+        ServiceKind::IpfsCluster => {
+            let basic = secret.map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
+            (Language::IpfsCluster, basic)
+        }
+    };
+    Ok(ServiceSettings {
+        name: service.name.clone(),
+        endpoint: service.endpoint.trim_end_matches('/').to_owned(),
+        language,
+        authorization,
+        assets: match service.assets {
+            ServiceAssets::None => Assets::None,
+            ServiceAssets::Public => Assets::Public,
+            ServiceAssets::All => Assets::All,
+        },
+    })
 }

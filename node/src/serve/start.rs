@@ -12,6 +12,7 @@ use cidcast_gateway::{Access, StaticSite, Views};
 use cidcast_ingest::{Ingest, Parties};
 use cidcast_ipfs::Blocks;
 use cidcast_ipfs::swarm::Swarm;
+use cidcast_pinning::remotes::Remotes;
 use cidcast_pinning::service::PinningService;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
@@ -54,6 +55,7 @@ struct Core {
     discovery: Arc<Discovery>,
     service: PinningService,
     cluster: Cluster,
+    remotes: Remotes,
     /// What the gateway counts.
     views: Views,
     encoder: String,
@@ -147,6 +149,8 @@ async fn open(
     let service = pinning::serve(parts, registry, &exchange_tasks);
     let cluster = cluster::start(config, data_dir, parts, registry, &exchange_tasks).await?;
     cluster::follow_assets(cluster.clone(), ingest.events(), &exchange_tasks);
+    let events = ingest.events();
+    let remotes = pinning::keep_elsewhere(config, parts, events, registry, &exchange_tasks).await?;
     let feeds = discovery.feeds().clone();
     discovery::follow_assets(feeds, ingest.events(), &exchange_tasks);
     Ok((
@@ -162,6 +166,7 @@ async fn open(
             discovery: Arc::new(discovery),
             service,
             cluster,
+            remotes,
             views,
             encoder,
         },
@@ -241,6 +246,7 @@ fn listen(
         pinner: core.reachable.pinner.clone(),
         service: core.service.clone(),
         cluster: core.cluster.clone(),
+        remotes: core.remotes.clone(),
         provider: core.reachable.provider.clone(),
         gateway: gateway_address(config, addresses),
         registry: Arc::new(registry),

@@ -140,6 +140,10 @@ async fn check_rows(version: i64, catalog: &Catalog) {
     if version >= 10 {
         check_requests(catalog).await;
     }
+    if version >= 12 {
+        let pins = catalog.remote_pins(Some("there"), None, 9).await.unwrap();
+        assert_eq!(pins[0].request.as_deref(), Some("r1"));
+    }
     if version >= 7 {
         check_snapshots(catalog).await;
     }

@@ -17,6 +17,7 @@ mod given;
 mod jobs;
 mod lists;
 mod notices;
+mod remote_pins;
 mod replicas;
 mod shown;
 mod snapshots;

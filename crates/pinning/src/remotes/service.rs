@@ -1,0 +1,195 @@
+//! One remote service: what is said to it and what it answers, in either of two languages.
+//!
+//! Every call is one request with a deadline and a bound on the answer; no redirect is followed.
+
+mod ipfs_cluster;
+mod psa;
+
+use std::time::Duration;
+
+use cidcast_catalog::RemotePin;
+use cidcast_ipfs::http::{Answer, Call, HttpClient, HttpError, Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+
+/// A service has a second or two of work at most: pinning itself goes on behind its answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// A page of pins with names, origins and metadata.
+const LIMIT: usize = 1 << 20;
+
+/// Which language a service speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// The IPFS Pinning Service API.
+    Psa,
+    /// The REST API of IPFS Cluster.
+    IpfsCluster,
+}
+
+/// Which assets are pinned at a service without anybody asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Assets {
+    /// None.
+    None,
+    /// Those that are public.
+    Public,
+    /// Every asset.
+    All,
+}
+
+/// A service, as the settings name it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// How people call it.
+    pub name: String,
+    /// Where it is, without a slash at the end.
+    pub endpoint: String,
+    /// What it speaks.
+    pub language: Language,
+    /// The header `Authorization`, if it wants one.
+    pub authorization: Option<String>,
+    /// What is pinned there without anybody asking.
+    pub assets: Assets,
+}
+
+/// What a service says of a pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) state: There,
+    /// What the service calls it.
+    pub(super) request: Option<String>,
+    /// Peers of the service, which may be connected to.
+    pub(super) delegates: Vec<String>,
+}
+
+/// Where a pin stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum There {
+    /// Accepted, not complete.
+    OnItsWay,
+    /// Complete.
+    Pinned,
+    /// The service gave up, and why.
+    Failed(String),
+    /// The service does not know it.
+    Unknown,
+}
+
+/// Why a service did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// It was not reached, or its answer was no answer.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// It refuses.
+    #[error("the service answers {status}: {detail}")]
+    Refused {
+        /// With what.
+        status: StatusCode,
+        /// What it says.
+        detail: String,
+    },
+    /// It says something else than its API has.
+    #[error("the answer of the service is not that of its API; check the endpoint: {0}")]
+    Language(#[from] serde_json::Error),
+}
+
+/// A service that can be asked.
+pub(super) struct Service {
+    pub(super) settings: ServiceSettings,
+    pub(super) http: HttpClient,
+    /// This node's peer id: by it, pins that this node made are found again.
+    pub(super) node: String,
+    /// Rows of this service have changed.
+    pub(super) news: Notify,
+}
+
+impl Service {
+    /// Asks for a pin, unless the service has it already.
+    pub(super) async fn pin(&self, pin: &RemotePin, origins: &[String]) -> Result<Said, CallError> {
+        match self.settings.language {
+            Language::Psa => psa::pin(self, pin, origins).await,
+            Language::IpfsCluster => ipfs_cluster::pin(self, pin, origins).await,
+        }
+    }
+
+    /// Asks where a pin stands.
+    pub(super) async fn look(&self, pin: &RemotePin) -> Result<Said, CallError> {
+        match self.settings.language {
+            Language::Psa => psa::look(self, pin).await,
+            Language::IpfsCluster => ipfs_cluster::look(self, pin).await,
+        }
+    }
+
+    /// Gives a pin up. One that the service does not know is no error.
+    pub(super) async fn unpin(&self, pin: &RemotePin) -> Result<(), CallError> {
+        match self.settings.language {
+            Language::Psa => psa::unpin(self, pin).await,
+            Language::IpfsCluster => ipfs_cluster::unpin(self, pin).await,
+        }
+    }
+
+    /// One request to a path below the endpoint.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        json: Option<Vec<u8>>,
+    ) -> Result<Answer, CallError> {
+        let call = Call {
+            method,
+            url: &format!("{}{path}", self.settings.endpoint),
+            authorization: self.settings.authorization.as_deref(),
+            json,
+            limit: LIMIT,
+            deadline: DEADLINE,
+        };
+        Ok(self.http.call(call).await?)
+    }
+}
+
+/// The document of an answer that is none of refusal; `None`: there is no such thing there.
+fn document<T: DeserializeOwned>(answer: &Answer) -> Result<Option<T>, CallError> {
+    match answer.status {
+        StatusCode::NOT_FOUND => Ok(None),
+        status if status.is_success() => Ok(Some(serde_json::from_slice(&answer.body)?)),
+        _ => Err(refused(answer)),
+    }
+}
+
+/// Whether something was done; a service that does not know it has nothing to do.
+fn done(answer: &Answer) -> Result<(), CallError> {
+    match answer.status {
+        StatusCode::NOT_FOUND => Ok(()),
+        status if status.is_success() => Ok(()),
+        _ => Err(refused(answer)),
+    }
+}
+
+/// The most of a refusal that is kept.
+const REFUSAL: usize = 500;
+
+fn refused(answer: &Answer) -> CallError {
+    let text = String::from_utf8_lossy(&answer.body);
+    CallError::Refused {
+        status: answer.status,
+        detail: text.chars().take(REFUSAL).collect(),
+    }
+}
+
+/// A value in a query.
+fn quoted(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+impl std::fmt::Debug for ServiceSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceSettings")
+            .field("name", &self.name)
+            .field("endpoint", &self.endpoint)
+            .field("language", &self.language)
+            .field("assets", &self.assets)
+            .finish_non_exhaustive()
+    }
+}
