@@ -43,6 +43,15 @@ export const REPLICA: Record<string, Shown> = {
   unpinning: { word: 'Leaving', tone: 'idle', meaning: 'Makes room for something else' },
 };
 
+/** Where a pin at a service elsewhere stands. */
+export const REMOTE: Record<string, Shown> = {
+  queued: { word: 'Queued', tone: 'idle', meaning: 'The service is asked soon' },
+  pinning: { word: 'On its way', tone: 'busy', meaning: 'The service fetches its blocks' },
+  pinned: { word: 'Kept there', tone: 'good', meaning: 'The service says that it has every block' },
+  error: { word: 'Error', tone: 'bad', meaning: 'The last attempt failed' },
+  unpinning: { word: 'Leaving', tone: 'idle', meaning: 'The service is told to let go of it' },
+};
+
 /** `12 of 14`, or `14`. */
 export function progressOfFeed({ have, latest }: Pick<Feed, 'have' | 'latest'>): string {
   return latest <= have ? String(have) : `${have} of ${latest}`;
