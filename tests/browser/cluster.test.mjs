@@ -46,7 +46,7 @@ test('a cluster is founded and joined on the page, and shows who holds what', as
   await second.getByRole('button', { name: 'Leave' }).click();
   await second.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
   await second.getByRole('button', { name: 'Join' }).waitFor();
-  await first.getByText('1 of 1 members').waitFor({ timeout: PATIENCE });
+  await first.getByText('1 of 1', { exact: true }).waitFor({ timeout: PATIENCE });
   watchFirst.check();
   watchSecond.check();
 });
