@@ -38,7 +38,21 @@ test('a cluster is founded and joined on the page, and shows who holds what', as
   await row.waitFor({ timeout: PATIENCE });
   await row.getByText('kept').nth(1).waitFor({ timeout: PATIENCE });
   await first.getByText(/proved, /).first().waitFor({ timeout: PATIENCE });
+  await row.getByRole('button', { name: asset.title, exact: true }).click();
+  const copies = first.getByRole('list', { name: 'Copies' });
+  await copies.getByText(/^cellar: kept, .* proved, /).waitFor({ timeout: PATIENCE });
+  await first.getByRole('button', { name: 'Check its copies now' }).click();
+  await first.getByText('1 member is asked to prove it.').waitFor();
   await screenshot(first, 'cluster');
+
+  await first.getByRole('button', { name: 'Edit cellar' }).click();
+  const editor = first.getByRole('dialog', { name: 'Edit a member' });
+  await editor.getByLabel('Tags, such as').fill('site');
+  await editor.getByRole('button', { name: 'Save' }).click();
+  await editor.getByText('Write tags like site=attic').waitFor();
+  await editor.getByLabel('Tags, such as').fill('site=cellar');
+  await editor.getByRole('button', { name: 'Save' }).click();
+  await first.getByText('writer · site=cellar').waitFor();
 
   const wide = await second.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `the page is ${wide} px too wide for a phone`);
@@ -46,7 +60,7 @@ test('a cluster is founded and joined on the page, and shows who holds what', as
   await second.getByRole('button', { name: 'Leave' }).click();
   await second.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
   await second.getByRole('button', { name: 'Join' }).waitFor();
-  await first.getByText('1 of 1 members').waitFor({ timeout: PATIENCE });
+  await first.getByText('1 of 1', { exact: true }).waitFor({ timeout: PATIENCE });
   watchFirst.check();
   watchSecond.check();
 });

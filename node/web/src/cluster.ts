@@ -11,6 +11,8 @@ export const FILTERS = ['under-replicated', 'troubled', 'all'] as const;
 export type Filter = (typeof FILTERS)[number];
 /** Roots on a page of the pinset. */
 export const PAGE = 50;
+/** Milliseconds between two looks: copies move without events. */
+export const EVERY = 5_000;
 
 export interface Cluster {
   id: string;
@@ -71,6 +73,9 @@ export interface ClusterPin {
   expires: number | null;
   audience: string;
   spread: string | null;
+  /** Multiaddresses of peers that have it. */
+  origins: string[];
+  meta: Record<string, string>;
   allocated: string[];
   members: CopyAt[];
 }
@@ -104,5 +109,6 @@ export const removeMember = (peer: string) => call<void>('DELETE', member(peer))
 export const listPins = (filter: Filter, offset: number, signal?: AbortSignal) =>
   call<{ total: number; items: ClusterPin[] }>('GET', `${CLUSTER}/pins?filter=${filter}&offset=${offset}&limit=${PAGE}`, { signal });
 export const unpinRoot = (cid: string) => call<void>('DELETE', `${CLUSTER}/pins/${encodeURIComponent(cid)}`);
-export const audit = () => call<{ challenges: number }>('POST', `${CLUSTER}/audit`, { body: {} });
+/** Everything, unless a root is named. */
+export const audit = (cid?: string) => call<{ challenges: number }>('POST', `${CLUSTER}/audit`, { body: cid === undefined ? {} : { cid } });
 export const listEvents = (signal?: AbortSignal) => call<{ items: ClusterEvent[] }>('GET', `${CLUSTER}/events?limit=30`, { signal });

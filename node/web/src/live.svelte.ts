@@ -20,14 +20,14 @@ export class Live<T> {
   #reading: AbortController | null = null;
   #soon: ReturnType<typeof setTimeout> | undefined;
 
-  /** Belongs to the component that is being set up, and ends with it. */
-  constructor(read: (signal: AbortSignal) => Promise<T>) {
+  /** Belongs to the component that is being set up, and ends with it. `every` is in milliseconds. */
+  constructor(read: (signal: AbortSignal) => Promise<T>, every: number = EVERY) {
     this.#read = read;
     $effect(() => {
       void token.generation;
       untrack(() => void this.refresh());
       const leave = events.subscribe(() => this.#later());
-      const clock = setInterval(() => document.visibilityState === 'visible' && this.#later(), EVERY);
+      const clock = setInterval(() => document.visibilityState === 'visible' && this.#later(), every);
       return () => {
         leave();
         clearInterval(clock);
