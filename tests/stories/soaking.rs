@@ -157,7 +157,7 @@ impl Course {
             for node in &self.nodes {
                 seen.push(get(node, "/api/v1/cluster").await);
             }
-            if self.is_well(&seen) && self.is_whole().await {
+            if self.is_well(&seen) && self.pins().await == self.copies() && self.is_whole().await {
                 return;
             }
             assert!(began.elapsed() < HEALING, "not healed: {seen:#?}");
@@ -165,9 +165,25 @@ impl Course {
         }
     }
 
+    /// How many there should be.
+    fn copies(&self) -> usize {
+        COPIES * self.titles.len()
+    }
+
+    /// How many there are: a copy that is being mended, or is not needed any longer, is one too.
+    async fn pins(&self) -> usize {
+        let mut pins = 0;
+        for node in &self.nodes {
+            let held = get(node, "/api/v1/pins?holder=cidcast:cluster").await;
+            pins += held["items"].as_array().unwrap().len();
+        }
+        pins
+    }
+
     fn is_well(&self, seen: &[Value]) -> bool {
         let held = seen.iter().filter_map(|status| status["held"].as_u64());
-        held.sum::<u64>() == u64::try_from(COPIES * self.titles.len()).unwrap()
+        let held = held.map(|held| usize::try_from(held).unwrap());
+        held.sum::<usize>() == self.copies()
             && seen.iter().all(|status| {
                 status["alive"] == MEMBERS
                     && status["members"] == MEMBERS

@@ -72,6 +72,8 @@ struct Inner {
     clock: Clock,
     jobs: Mutex<BTreeMap<Key, Entry>>,
     news: Notify,
+    /// How many attempts have ended, well or not.
+    ended: watch::Sender<u64>,
     /// Shared by all fetches.
     throttle: Throttle,
 }
@@ -120,6 +122,7 @@ impl Pinner {
             clock,
             jobs: Mutex::default(),
             news: Notify::new(),
+            ended: watch::Sender::new(0),
             throttle: Throttle::new(Flow::Free),
         };
         let pinner = Self {
@@ -195,6 +198,12 @@ impl Pinner {
     /// How fast all fetches together may be; without a limit at first.
     pub fn limit(&self, flow: Flow) {
         self.inner.throttle.set(flow);
+    }
+
+    /// Changes whenever an attempt at a pin has ended, well or not.
+    #[must_use]
+    pub fn ended(&self) -> watch::Receiver<u64> {
+        self.inner.ended.subscribe()
     }
 
     /// Every pin that is not complete, by holder and root.

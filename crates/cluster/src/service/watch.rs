@@ -7,13 +7,14 @@ use std::time::Duration;
 use cid::Cid;
 use cidcast_ipfs::pinner::{PinJob, PinJobState};
 use cidcast_runtime::locked;
+use tokio::time::MissedTickBehavior;
 
 use super::seat::Seat;
 use crate::event::{Event, LocalPin};
 
 /// How often to look while something is on its way.
 const BUSY: Duration = Duration::from_millis(500);
-/// And otherwise: for the room and the figures.
+/// How often to look at the room and the figures.
 const IDLE: Duration = Duration::from_secs(5);
 /// A capacity that follows the disk is said anew when it is off by more than one part in so many.
 const STEP: u64 = 16;
@@ -23,16 +24,23 @@ impl Seat {
         // Pins that the last run had begun: the pinner goes on with them by itself.
         let mut left: BTreeSet<Cid> = self.jobs().into_keys().collect();
         let mut capacity = None;
+        let mut ended = self.parts.pinner.ended();
+        let mut figures = tokio::time::interval(IDLE);
+        let mut looks = tokio::time::interval(BUSY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.look_at_space(&mut capacity).await;
             self.look_at_pins().await;
             self.look_at_left(&mut left).await;
-            self.show_figures().await;
-            let is_idle = locked(&self.under_way).is_empty();
-            let wait = if is_idle { IDLE } else { BUSY };
+            let is_busy = !locked(&self.under_way).is_empty();
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.space.notified() => {}
+                _ = looks.tick(), if is_busy => self.look_at_space(&mut capacity).await,
+                // The next pin can begin.
+                Ok(()) = ended.changed() => {}
+                () = self.space.notified() => self.look_at_space(&mut capacity).await,
+                _ = figures.tick() => {
+                    self.look_at_space(&mut capacity).await;
+                    self.show_figures().await;
+                }
             }
         }
     }

@@ -58,7 +58,9 @@ impl Inner {
             }
             let wait = self.until_next_due();
             tokio::select! {
-                Some(()) = attempts.next(), if !attempts.is_empty() => {}
+                Some(()) = attempts.next(), if !attempts.is_empty() => {
+                    self.ended.send_modify(|count| *count += 1);
+                }
                 () = self.news.notified() => {}
                 () = tokio::time::sleep(wait), if attempts.len() < AT_ONCE => {}
                 _ = tidy.tick() => self.forget_expired().await,
