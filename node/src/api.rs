@@ -106,7 +106,9 @@ pub(crate) use origin::Site;
 pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTimes, ReachView};
 pub(crate) use pins::{AudienceName, MemberPin, PinList, PinRequest, PinStatus, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
-pub(crate) use remotes::{RemotePinList, RemotePinRequest, RemotePinView};
+pub(crate) use remotes::{
+    ArchivedList, ArchivedView, RemotePinList, RemotePinRequest, RemotePinView,
+};
 pub(crate) use store::{Imported, VerifyView};
 pub(crate) use web::file as web_file;
 
@@ -229,6 +231,7 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(psa::show))
         .routes(routes!(remotes::list))
         .routes(routes!(remotes::pins))
+        .routes(routes!(remotes::archive))
         .routes(routes!(peers::list))
         .routes(routes!(events::stream))
         .routes(routes!(node::show))
@@ -293,6 +296,7 @@ fn writable() -> OpenApiRouter<Shared> {
         .routes(routes!(remotes::add))
         .routes(routes!(remotes::remove))
         .routes(routes!(remotes::retry))
+        .routes(routes!(remotes::restore))
         .routes(routes!(tus::status))
         .routes(routes!(tus::terminate))
 }

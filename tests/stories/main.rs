@@ -15,6 +15,7 @@ mod bad_input;
 mod car;
 mod cluster_stub;
 mod clustering;
+mod cold;
 mod command_line;
 mod deleting;
 mod fetching;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -194,12 +194,46 @@ impl HttpClient {
         self.ask(request, call.limit, call.deadline).await
     }
 
+    /// Sends a request as it is, but for the header that names this node; the answer is whole,
+    /// whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`] if there is none.
+    pub async fn send(
+        &self,
+        mut request: Request<Bytes>,
+        limit: usize,
+        deadline: Duration,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let agent = HeaderValue::from_static(AGENT);
+        request.headers_mut().insert(header::USER_AGENT, agent);
+        self.whole(request.map(Full::new), limit, deadline).await
+    }
+
     async fn ask(
         &self,
         request: Request<Full<Bytes>>,
         limit: usize,
         deadline: Duration,
     ) -> Result<Answer, HttpError> {
+        let (head, body) = self.whole(request, limit, deadline).await?.into_parts();
+        let media_type = head.headers.get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        let media_type = media_type.and_then(|text| text.split(';').next());
+        Ok(Answer {
+            status: head.status,
+            media_type: media_type.unwrap_or_default().trim().to_ascii_lowercase(),
+            body,
+        })
+    }
+
+    async fn whole(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: usize,
+        deadline: Duration,
+    ) -> Result<Response<Bytes>, HttpError> {
         let host = request.uri().host().map(str::to_owned);
         let host = host.ok_or_else(|| HttpError::Url {
             url: request.uri().to_string(),
@@ -215,7 +249,7 @@ impl HttpClient {
         request: Request<Full<Bytes>>,
         limit: usize,
         host: &str,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<Response<Bytes>, HttpError> {
         let host = || host.to_owned();
         let answer = self.client.request(request).await;
         let (head, body) = answer
@@ -239,13 +273,6 @@ impl HttpClient {
                 });
             }
         };
-        let media_type = head.headers.get(header::CONTENT_TYPE);
-        let media_type = media_type.and_then(|value| value.to_str().ok());
-        let media_type = media_type.and_then(|text| text.split(';').next());
-        Ok(Answer {
-            status: head.status,
-            media_type: media_type.unwrap_or_default().trim().to_ascii_lowercase(),
-            body,
-        })
+        Ok(Response::from_parts(head, body))
     }
 }

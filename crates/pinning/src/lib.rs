@@ -2,7 +2,8 @@
 //! (<https://ipfs.github.io/pinning-services-api-spec/>).
 //!
 //! [`service`] keeps pins here that others ask for; [`remotes`] has pins of this node kept by others,
-//! also by an IPFS Cluster; [`wire`] has the documents that both sides exchange. None listens on a socket: that is the node's.
+//! by an IPFS Cluster or in object storage too; [`wire`] has the documents that both sides exchange.
+//! None listens on a socket: that is the node's.
 //!
 //! Invariants:
 //! - A request that was answered is in the catalog, and is worked on after any restart.

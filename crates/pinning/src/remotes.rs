@@ -8,6 +8,7 @@
 //! holds up no other. Ends: with the `Shutdown` that it was started under; every row stays. Cancel
 //! safety: a call that is cut off is made again.
 
+mod archived;
 mod metrics;
 mod note;
 mod service;
@@ -23,12 +24,16 @@ use cidcast_catalog::{
 use cidcast_ipfs::http::HttpClient;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::{Clock, Shutdown};
+use cidcast_store::Store;
 use cidcast_types::{Cid, RootCid};
 use tokio::sync::Notify;
 
+pub use archived::Archived;
 pub use metrics::RemoteMetrics;
-use service::Service;
-pub use service::{Assets, Language, ServiceSettings};
+use service::{Archive, Service};
+pub use service::{
+    ArchiveSettingsError, Assets, CallError, Language, ServiceSettings, check_archive,
+};
 use wanted::audience_of;
 
 /// Pins in one list at most.
@@ -45,6 +50,8 @@ pub struct Remotes {
 pub struct RemoteParts {
     /// Keeps what is wanted, and knows the assets.
     pub catalog: Catalog,
+    /// Has the blocks that go to object storage.
+    pub store: Store,
     /// Talks to services.
     pub http: HttpClient,
     /// Says where blocks can be had, and connects with services' peers.
@@ -79,6 +86,20 @@ pub enum RemoteError {
         /// What.
         cid: Cid,
     },
+    /// Only from object storage something is restored.
+    #[error("{0} is no object storage: its pins come with `cidcast pin add`, from its peers")]
+    NoArchive(String),
+    /// Object storage does not have it.
+    #[error("{cid} is not at {service}: `cidcast pin restore {service} --list` shows what is")]
+    NotArchived {
+        /// Where.
+        service: String,
+        /// What.
+        cid: Cid,
+    },
+    /// It could not be asked.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// The database failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -86,18 +107,21 @@ pub enum RemoteError {
 
 impl Remotes {
     /// Goes on with what an earlier process left, under `shutdown`.
-    pub fn start(parts: RemoteParts, services: Vec<ServiceSettings>, shutdown: &Shutdown) -> Self {
-        let node = parts.swarm.peer_id();
-        let services = services.into_iter().map(|settings| {
-            Arc::new(Service {
-                settings,
-                http: parts.http.clone(),
-                node: node.clone(),
-                news: Notify::new(),
-            })
-        });
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveSettingsError`] if the settings of object storage name none.
+    pub fn start(
+        parts: RemoteParts,
+        services: Vec<ServiceSettings>,
+        shutdown: &Shutdown,
+    ) -> Result<Self, ArchiveSettingsError> {
+        let services = services.into_iter();
+        let services: Result<Vec<_>, _> = services
+            .map(|settings| Ok(Arc::new(parts.service(settings)?)))
+            .collect();
         let inner = Arc::new(Inner {
-            services: services.collect(),
+            services: services?,
             catalog: parts.catalog,
             swarm: parts.swarm,
             clock: parts.clock,
@@ -118,7 +142,7 @@ impl Remotes {
                 token.run_until_cancelled_owned(asking).await
             });
         }
-        Self { inner }
+        Ok(Self { inner })
     }
 
     /// The services that the settings name.
@@ -224,6 +248,28 @@ impl Remotes {
     /// Something about the assets has changed.
     pub fn changed(&self) {
         self.inner.assets.notify_one();
+    }
+}
+
+impl RemoteParts {
+    fn service(&self, settings: ServiceSettings) -> Result<Service, ArchiveSettingsError> {
+        let node = self.swarm.peer_id();
+        let archive = match settings.language {
+            Language::S3 => Some(Archive::open(
+                &settings,
+                self.http.clone(),
+                self.store.clone(),
+                (node.clone(), self.clock.clone()),
+            )?),
+            Language::Psa | Language::IpfsCluster => None,
+        };
+        Ok(Service {
+            settings,
+            http: self.http.clone(),
+            node,
+            news: Notify::new(),
+            archive,
+        })
     }
 }
 

@@ -41,7 +41,7 @@ mod settings;
 mod store;
 mod verify;
 
-pub use car::ImportLimits;
+pub use car::{ExportedCar, ImportLimits};
 #[cfg(feature = "crash-points")]
 #[doc(hidden)]
 pub use crash::arm as arm_crash_point;

@@ -4,7 +4,8 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cidcast_catalog::{RemoteCount, RemotePin};
-use cidcast_pinning::remotes::{Assets, Language, RemoteError, ServiceSettings};
+use cidcast_pinning::remotes::{Archived, Assets, Language, RemoteError, ServiceSettings};
+use cidcast_store::Holder;
 use cidcast_types::{Cid, PinState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -28,7 +29,7 @@ pub(crate) struct RemoteList {
 pub(crate) struct RemoteView {
     pub(crate) name: String,
     pub(crate) endpoint: String,
-    /// psa or ipfs-cluster.
+    /// psa, ipfs-cluster or s3.
     pub(crate) kind: String,
     /// Assets that are pinned there without anybody asking: none, public or all.
     pub(crate) assets: String,
@@ -98,6 +99,7 @@ impl RemoteView {
         let kind = match service.language {
             Language::Psa => "psa",
             Language::IpfsCluster => "ipfs-cluster",
+            Language::S3 => "s3",
         };
         let assets = match service.assets {
             Assets::None => "none",
@@ -217,10 +219,98 @@ pub(crate) async fn retry(
     Ok((StatusCode::ACCEPTED, Answer(pin.into())))
 }
 
+/// What object storage has.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ArchivedList {
+    /// The newest first.
+    pub(crate) items: Vec<ArchivedView>,
+}
+
+/// A root in object storage.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Archived)]
+pub(crate) struct ArchivedView {
+    /// The root's CID.
+    pub(crate) cid: String,
+    /// What it was called when it was pinned there.
+    pub(crate) name: String,
+    /// Bytes of its CARs.
+    pub(crate) bytes: u64,
+    /// How many they are.
+    pub(crate) cars: usize,
+    /// Peer id of the node that pinned it there.
+    pub(crate) node: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub(crate) created: u64,
+}
+
+/// For whom to keep what is restored.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RestoreParams {
+    /// Name under which the root is pinned; `import` unless given.
+    holder: Option<String>,
+}
+
+impl From<Archived> for ArchivedView {
+    fn from(archived: Archived) -> Self {
+        Self {
+            cid: archived.cid.to_string(),
+            name: archived.name,
+            bytes: archived.bytes,
+            cars: archived.cars,
+            node: archived.node,
+            created: archived.created.as_millis(),
+        }
+    }
+}
+
+/// Lists what a service of object storage has, also what other nodes have pinned there.
+#[utoipa::path(get, path = "/api/v1/remotes/{service}/archive", tag = "store",
+    operation_id = "list_archive", params(("service" = String, Path)),
+    responses((status = 200, body = ArchivedList), (status = 404, body = Document),
+        (status = 422, body = Document), (status = 502, body = Document)))]
+pub(crate) async fn archive(
+    State(api): State<Shared>,
+    Path(service): Path<String>,
+) -> Result<Answer<ArchivedList>, Problem> {
+    let found = api.remotes.archived(&service).await?;
+    let items = found.into_iter().map(ArchivedView::from).collect();
+    Ok(Answer(ArchivedList { items }))
+}
+
+/// Reads a root back from object storage, checks every block, and pins it. Answers when it is here.
+#[utoipa::path(post, path = "/api/v1/remotes/{service}/archive/{cid}/restore", tag = "store",
+    operation_id = "restore_archived",
+    params(("service" = String, Path), ("cid" = String, Path), RestoreParams),
+    responses((status = 200, body = ArchivedView), (status = 404, body = Document),
+        (status = 422, body = Document), (status = 502, body = Document)))]
+pub(crate) async fn restore(
+    State(api): State<Shared>,
+    Path((service, cid)): Path<(String, String)>,
+    Params(params): Params<RestoreParams>,
+) -> Result<Answer<ArchivedView>, Problem> {
+    let root: Cid = cid.parse().map_err(Problem::bad_request)?;
+    let holder = params.holder.as_deref().unwrap_or("import");
+    let holder: Holder = holder.parse().map_err(Problem::bad_request)?;
+    let restored = api.remotes.restore(&service, root, holder).await?;
+    Ok(Answer(restored.into()))
+}
+
 impl From<RemoteError> for Problem {
     fn from(error: RemoteError) -> Self {
         match error {
-            RemoteError::NoSuchService(_) | RemoteError::NoSuchPin { .. } => Self::not_found(error),
+            RemoteError::NoSuchService(_)
+            | RemoteError::NoSuchPin { .. }
+            | RemoteError::NotArchived { .. } => Self::not_found(error),
+            RemoteError::NoArchive(_) => Self::invalid(error),
+            RemoteError::Call(call) => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "remote-failed",
+                "The service did not do it",
+                call,
+            ),
             RemoteError::Catalog(catalog) => catalog.into(),
         }
     }

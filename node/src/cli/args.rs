@@ -257,6 +257,27 @@ pub(crate) enum PinCommand {
         #[arg(long, value_name = "NAME", conflicts_with_all = ["local", "holder"])]
         remote: Option<String>,
     },
+    /// Read roots back from a service of object storage, and pin them here
+    Restore(RestoreArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RestoreArgs {
+    /// The service (pinning.services)
+    #[arg(value_name = "NAME")]
+    pub(crate) service: String,
+    /// What to read back
+    #[arg(required_unless_present_any = ["all", "list"])]
+    pub(crate) cid: Vec<Cid>,
+    /// All that is there
+    #[arg(long, conflicts_with_all = ["cid", "list"])]
+    pub(crate) all: bool,
+    /// Only show what is there
+    #[arg(long, conflicts_with = "cid")]
+    pub(crate) list: bool,
+    /// A name to find the pins by
+    #[arg(long, default_value = "import")]
+    pub(crate) holder: String,
 }
 
 #[derive(Debug, clap::Args)]

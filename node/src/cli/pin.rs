@@ -103,6 +103,7 @@ async fn run_here(context: &Context, client: &Client, command: PinCommand) -> Re
             client.send(request.query(&of_holder(holder))).await?;
             context.output.note(&format!("unpinned {cid}"));
         }
+        PinCommand::Restore(options) => remote::restore(context, client, options).await?,
     }
     Ok(())
 }

@@ -6,10 +6,13 @@ use cidcast_types::Cid;
 use reqwest::Method;
 
 use super::Context;
+use super::args::RestoreArgs;
 use super::client::Client;
 use super::failure::{Failure, Kind};
-use super::output::table;
-use crate::api::{RemotePinList, RemotePinRequest, RemotePinView};
+use super::output::{size, table};
+use crate::api::{
+    ArchivedList, ArchivedView, RemotePinList, RemotePinRequest, RemotePinView,
+};
 
 /// How often to look how far a pin is: the node asks the service no more often.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -70,6 +73,49 @@ pub(super) async fn rm(
         .output
         .note(&format!("{service} is told to let go of {cid}"));
     Ok(())
+}
+
+/// Reads roots back from object storage, one after another; or shows what is there.
+pub(super) async fn restore(
+    context: &Context,
+    client: &Client,
+    options: RestoreArgs,
+) -> Result<(), Failure> {
+    let path = format!("/api/v1/remotes/{}/archive", options.service);
+    let mut roots: Vec<String> = options.cid.iter().map(Cid::to_string).collect();
+    if options.all || options.list {
+        let there: ArchivedList = client.get(&path).await?;
+        if options.list {
+            context.output.result(&there, || archived(&there.items));
+            return Ok(());
+        }
+        roots = there.items.into_iter().map(|item| item.cid).collect();
+    }
+    let mut restored = ArchivedList { items: Vec::new() };
+    for root in roots {
+        context.output.note(&format!("reading {root}"));
+        let path = format!("{path}/{root}/restore");
+        let request = client.request(Method::POST, &path);
+        let request = request.query(&[("holder", &options.holder)]);
+        restored.items.push(client.json(request).await?);
+    }
+    context
+        .output
+        .result(&restored, || archived(&restored.items));
+    Ok(())
+}
+
+fn archived(items: &[ArchivedView]) -> String {
+    if items.is_empty() {
+        return "nothing is there".to_owned();
+    }
+    let head = ["CID", "SIZE", "CARS", "NAME"].map(String::from);
+    let mut rows = vec![head.to_vec()];
+    rows.extend(items.iter().map(|item| {
+        let (cid, name) = (item.cid.clone(), item.name.clone());
+        vec![cid, size(item.bytes), item.cars.to_string(), name]
+    }));
+    table(&rows)
 }
 
 /// What to wait for.

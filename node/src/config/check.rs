@@ -10,8 +10,9 @@ use cidcast_ipfs::swarm::{
     check_relay,
 };
 use cidcast_ipfs::{check_ca_file, check_service};
+use cidcast_pinning::remotes::check_archive;
 
-use super::{Config, Token};
+use super::{Config, ServiceKind, Token};
 
 /// Copies that an announcement can wish for (docs/announcement-format.md).
 const MOST_COPIES: u32 = 1000;
@@ -339,8 +340,20 @@ fn check_pinning(config: &Config, findings: &mut Findings) {
             key("token"),
             "give a token or a token_file, not both",
         );
-        if let Err(error) = service.secret() {
-            findings.unless(false, key("token_file"), format!("cannot be read: {error}"));
+        match service.secret() {
+            Err(error) => {
+                findings.unless(false, key("token_file"), format!("cannot be read: {error}"));
+            }
+            Ok(secret) if service.kind == ServiceKind::S3 => {
+                let found = check_archive(&service.endpoint, secret.as_deref());
+                let problem = found.err().map(|problem| problem.to_string());
+                findings.unless(problem.is_none(), key("kind"), problem.unwrap_or_default());
+            }
+            Ok(_) => findings.unless(
+                service.region.is_none(),
+                key("region"),
+                "only object storage (kind: s3) has one",
+            ),
         }
     }
 }

@@ -23,12 +23,15 @@ pub(crate) struct RemoteService {
     /// What it speaks.
     #[serde(default)]
     pub(crate) kind: ServiceKind,
-    /// Bearer token, or `user:password` of an IPFS Cluster.
+    /// Bearer token, `user:password` of an IPFS Cluster, or id and key of object storage.
     #[serde(default)]
     pub(crate) token: Option<Secret>,
     /// A file with it, instead.
     #[serde(default)]
     pub(crate) token_file: Option<PathBuf>,
+    /// Of object storage that has regions.
+    #[serde(default)]
+    pub(crate) region: Option<String>,
     /// Assets that are pinned there without anybody asking.
     #[serde(default)]
     pub(crate) assets: ServiceAssets,
@@ -43,6 +46,8 @@ pub(crate) enum ServiceKind {
     Psa,
     /// The REST API of IPFS Cluster.
     IpfsCluster,
+    /// Object storage with the API of S3.
+    S3,
 }
 
 /// Assets that are pinned at a service without anybody asking.

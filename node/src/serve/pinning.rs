@@ -39,7 +39,7 @@ pub(super) fn serve(
 /// Starts what has pins kept by others, and tells it when assets change.
 pub(super) async fn keep_elsewhere(
     config: &Config,
-    (catalog, _, swarm, reachable): (&Catalog, &Store, &Swarm, &Reachable),
+    (catalog, store, swarm, reachable): (&Catalog, &Store, &Swarm, &Reachable),
     events: Receiver<Event>,
     registry: &mut Registry,
     shutdown: &Shutdown,
@@ -49,12 +49,14 @@ pub(super) async fn keep_elsewhere(
     let services: anyhow::Result<Vec<ServiceSettings>> = services.await?;
     let parts = RemoteParts {
         catalog: catalog.clone(),
+        store: store.clone(),
         http: reachable.network.http().clone(),
         swarm: swarm.handle(),
         clock: Clock::System,
         metrics: RemoteMetrics::register(registry),
     };
     let remotes = Remotes::start(parts, services?, shutdown);
+    let remotes = remotes.context("pinning.services")?;
     let (told, token) = (remotes.clone(), shutdown.token().clone());
     shutdown.spawn("remote assets", async move {
         let telling = tell_changes(told, events);
@@ -82,12 +84,14 @@ fn settings(service: &RemoteService) -> anyhow::Result<ServiceSettings> {
             let basic = secret.map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
             (Language::IpfsCluster, basic)
         }
+        ServiceKind::S3 => (Language::S3, secret),
     };
     Ok(ServiceSettings {
         name: service.name.clone(),
         endpoint: service.endpoint.trim_end_matches('/').to_owned(),
         language,
         authorization,
+        region: service.region.clone(),
         assets: match service.assets {
             ServiceAssets::None => Assets::None,
             ServiceAssets::Public => Assets::Public,

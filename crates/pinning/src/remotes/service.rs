@@ -1,7 +1,8 @@
-//! One remote service: what is said to it and what it answers, in either of two languages.
+//! One remote service: what is said to it and what it answers, in its language.
 //!
 //! Every call is one request with a deadline and a bound on the answer; no redirect is followed.
 
+mod archive;
 mod ipfs_cluster;
 mod psa;
 
@@ -9,9 +10,14 @@ use std::time::Duration;
 
 use cidcast_catalog::RemotePin;
 use cidcast_ipfs::http::{Answer, Call, HttpClient, HttpError, Method, StatusCode};
+use cidcast_store::{ExportError, ImportError};
+use cidcast_types::Cid;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
+
+pub(super) use archive::{Archive, Manifest};
+pub use archive::{ArchiveSettingsError, check_archive};
 
 /// A service has a second or two of work at most: pinning itself goes on behind its answer.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -25,6 +31,8 @@ pub enum Language {
     Psa,
     /// The REST API of IPFS Cluster.
     IpfsCluster,
+    /// Object storage with the API of S3.
+    S3,
 }
 
 /// Which assets are pinned at a service without anybody asking.
@@ -47,8 +55,11 @@ pub struct ServiceSettings {
     pub endpoint: String,
     /// What it speaks.
     pub language: Language,
-    /// The header `Authorization`, if it wants one.
+    /// The header `Authorization`, if it wants one; of object storage the key's id and the key,
+    /// with a colon in between.
     pub authorization: Option<String>,
+    /// Of object storage that has regions.
+    pub region: Option<String>,
     /// What is pinned there without anybody asking.
     pub assets: Assets,
 }
@@ -78,7 +89,7 @@ pub(super) enum There {
 
 /// Why a service did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
+pub enum CallError {
     /// It was not reached, or its answer was no answer.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -93,6 +104,38 @@ pub(super) enum CallError {
     /// It says something else than its API has.
     #[error("the answer of the service is not that of its API; check the endpoint: {0}")]
     Language(#[from] serde_json::Error),
+    /// Object storage fails or refuses.
+    #[error("the object storage does not do it; check endpoint, bucket, region and token: {0}")]
+    Objects(#[from] object_store::Error),
+    /// A root cannot be written to object storage.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A root cannot be read back.
+    #[error("{0}; pin it there anew from a node that has it")]
+    Import(#[from] ImportError),
+    /// An object is not what was written.
+    #[error("{name} is not what was written there")]
+    Damaged {
+        /// Which.
+        name: String,
+    },
+    /// A manifest is none.
+    #[error("the manifest of {root} in the object storage cannot be read: {why}")]
+    Manifest {
+        /// Whose.
+        root: Cid,
+        /// Why not.
+        why: String,
+    },
+    /// CARs are those of something else.
+    #[error("what the object storage has as {root} is something else")]
+    OtherRoots {
+        /// As what.
+        root: Cid,
+    },
+    /// The node is ending.
+    #[error("the node is stopping: retry when it runs again")]
+    Stopping,
 }
 
 /// A service that can be asked.
@@ -103,30 +146,35 @@ pub(super) struct Service {
     pub(super) node: String,
     /// Rows of this service have changed.
     pub(super) news: Notify,
+    /// Of object storage.
+    pub(super) archive: Option<Archive>,
 }
 
 impl Service {
     /// Asks for a pin, unless the service has it already.
     pub(super) async fn pin(&self, pin: &RemotePin, origins: &[String]) -> Result<Said, CallError> {
-        match self.settings.language {
-            Language::Psa => psa::pin(self, pin, origins).await,
-            Language::IpfsCluster => ipfs_cluster::pin(self, pin, origins).await,
+        match (&self.archive, self.settings.language) {
+            (Some(archive), _) => archive.pin(pin).await,
+            (None, Language::IpfsCluster) => ipfs_cluster::pin(self, pin, origins).await,
+            (None, _) => psa::pin(self, pin, origins).await,
         }
     }
 
     /// Asks where a pin stands.
     pub(super) async fn look(&self, pin: &RemotePin) -> Result<Said, CallError> {
-        match self.settings.language {
-            Language::Psa => psa::look(self, pin).await,
-            Language::IpfsCluster => ipfs_cluster::look(self, pin).await,
+        match (&self.archive, self.settings.language) {
+            (Some(archive), _) => archive.look(pin).await,
+            (None, Language::IpfsCluster) => ipfs_cluster::look(self, pin).await,
+            (None, _) => psa::look(self, pin).await,
         }
     }
 
     /// Gives a pin up. One that the service does not know is no error.
     pub(super) async fn unpin(&self, pin: &RemotePin) -> Result<(), CallError> {
-        match self.settings.language {
-            Language::Psa => psa::unpin(self, pin).await,
-            Language::IpfsCluster => ipfs_cluster::unpin(self, pin).await,
+        match (&self.archive, self.settings.language) {
+            (Some(archive), _) => archive.unpin(pin).await,
+            (None, Language::IpfsCluster) => ipfs_cluster::unpin(self, pin).await,
+            (None, _) => psa::unpin(self, pin).await,
         }
     }
 

@@ -101,6 +101,8 @@ impl Inner {
             // The service gave it up, or the call did not get through.
             PinState::Error => match pin.request {
                 None => true,
+                // Only what is missing is written.
+                Some(_) if service.archive.is_some() => true,
                 Some(_) => {
                     let said = service.look(pin).await?;
                     if matches!(said.state, There::OnItsWay | There::Pinned) {

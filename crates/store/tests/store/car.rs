@@ -35,6 +35,50 @@ fn an_exported_dag_comes_back_whole_and_pinned() {
 }
 
 #[test]
+fn a_dag_in_several_cars_comes_back_whole_from_all_of_them_only() {
+    let tree = tree(0, 9);
+    let dir = temp_dir();
+    let store = open(&dir);
+    let guard = store.in_flight();
+    tree.put(&store, &guard);
+    let cars = |limit| {
+        let mut cars = Vec::new();
+        let each = |car| {
+            cars.push(car);
+            Ok(())
+        };
+        store.export_cars(&tree.root, limit, each).unwrap();
+        cars
+    };
+    let whole = cars(usize::MAX);
+    assert_eq!(whole.len(), 1);
+    assert_eq!(whole[0].bytes, exported(&tree));
+    let all: usize = tree.blocks.iter().map(|block| block.data.len()).sum();
+    let several = cars(all / 3);
+    assert!(several.len() >= 3, "{}", several.len());
+    assert_eq!(several, cars(all / 3), "the same each time");
+    let blocks: u64 = several.iter().map(|car| car.blocks).sum();
+    assert_eq!(blocks, whole[0].blocks);
+    assert!(cars(1).iter().all(|car| car.blocks == 1));
+
+    let dir = temp_dir();
+    let copy = open(&dir);
+    let import = |cars: &[cidcast_store::ExportedCar]| {
+        let files = cars.iter().map(|car| Ok(&car.bytes[..]));
+        copy.import_cars(files, &holder("a"), Audience::Anyone)
+    };
+    let error = import(&several[1..]).unwrap_err();
+    assert!(matches!(error, ImportError::Pin(_)), "{error}");
+    assert_eq!(import(&several).unwrap(), [tree.root]);
+    let mut again = Vec::new();
+    copy.export_car(&tree.root, &mut again).unwrap();
+    assert_eq!(again, whole[0].bytes);
+
+    let stopped = store.export_cars(&tree.root, 1, |_| Err(std::io::ErrorKind::BrokenPipe.into()));
+    assert!(stopped.is_err());
+}
+
+#[test]
 fn blocks_stand_depth_first_and_once() {
     let (shared, right) = (node(&[leaf(1).cid]), node(&[leaf(1).cid, leaf(2).cid]));
     let root = node(&[shared.cid, right.cid, shared.cid]);
