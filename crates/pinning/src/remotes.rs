@@ -9,6 +9,7 @@
 //! safety: a call that is cut off is made again.
 
 mod metrics;
+mod replicas;
 mod note;
 mod service;
 mod wanted;
@@ -24,9 +25,10 @@ use cidcast_ipfs::http::HttpClient;
 use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_types::{Cid, RootCid};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use metrics::RemoteMetrics;
+pub use replicas::Replicas;
 use service::Service;
 pub use service::{Assets, Language, ServiceSettings};
 use wanted::audience_of;
@@ -63,6 +65,8 @@ struct Inner {
     services: Vec<Arc<Service>>,
     /// Something about the assets has changed.
     assets: Notify,
+    /// How often the state of a pin has changed.
+    changes: watch::Sender<u64>,
 }
 
 /// A remote pin could not be taken on or given up.
@@ -103,6 +107,7 @@ impl Remotes {
             clock: parts.clock,
             metrics: parts.metrics,
             assets: Notify::new(),
+            changes: watch::Sender::new(0),
         });
         if !inner.services.is_empty() {
             let (worker, token) = (Arc::clone(&inner), shutdown.token().clone());
