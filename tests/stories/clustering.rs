@@ -4,6 +4,7 @@ use cidcast_testkit::{Node, Remains, cli, clip, noise};
 use serde_json::{Value, json};
 
 use crate::car;
+use crate::pinning;
 use crate::publishing::{get, post, see};
 use crate::stage::{Stage, address, connect, id, root, start};
 
@@ -68,6 +69,42 @@ async fn upload(node: &Node) -> (String, String) {
     let asset = id(&node.upload(&clip::shipped()).await.unwrap());
     let root = root(&node.ready(&asset).await.unwrap());
     (asset, root)
+}
+
+#[tokio::test]
+async fn a_service_outside_is_one_of_the_copies_of_a_cluster() {
+    let stage = Stage::new();
+    let (outside, token, _) = pinning::service(&stage, "outside").await;
+    let config = format!(
+        "{HASTY}pinning: {{services: [{{name: outside, endpoint: \"{}\", token: \"{token}\"}}]}}\n",
+        outside.api("/psa"),
+    );
+    let one = stage.node_named("one", &config).await;
+    run(&one, &["cluster", "init"]);
+    let two = stage.node_named("two", HASTY).await;
+    join(&two, &one);
+    let (asset, root) = upload(&one).await;
+    let shown = json!({ "visibility": "unlisted" });
+    let url = one.api(&format!("/api/v1/assets/{asset}"));
+    let answer = one.http().patch(url).json(&shown).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let path = format!("/api/v1/cluster/pins/{root}");
+    let keepers = |pin: &Value| {
+        let states = pin["members"].as_array().unwrap().iter();
+        states.filter(|at| at["state"] == "pinned").count()
+    };
+    see(&two, &path, |pin| pin["copies"] == 2 && keepers(pin) == 2).await;
+
+    // The service takes the place of one of the two, as both see it.
+    run_quietly(&one, &["pin", "add", &root, "--remote", "outside"]);
+    for node in [&one, &two] {
+        let pin = see(node, &path, |pin| pin["copies"] == 2 && keepers(pin) == 1).await;
+        assert_eq!(pin["elsewhere"][0]["service"], outside.api("/psa"));
+        assert_eq!(pin["elsewhere"][0]["peer"], peer(&one));
+    }
+    run_quietly(&one, &["pin", "rm", &root, "--remote", "outside"]);
+    let pin = see(&two, &path, |pin| pin["copies"] == 2 && keepers(pin) == 2).await;
+    assert_eq!(pin["elsewhere"], json!([]));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::cluster_stub::ClusterStub;
 use crate::stage::{PATIENCE, Stage, id, root, start};
 
 /// A node that keeps pins for whoever has the token; and the token.
-async fn service(stage: &Stage, name: &str) -> (Node, String, String) {
+pub(crate) async fn service(stage: &Stage, name: &str) -> (Node, String, String) {
     let said = cli(
         stage.path(),
         &["token", "new", "--scope", "write", "--json"],
@@ -26,7 +26,7 @@ async fn service(stage: &Stage, name: &str) -> (Node, String, String) {
 }
 
 /// Everything that the service has for others.
-async fn requests(node: &Node, token: &str) -> Vec<Value> {
+pub(crate) async fn requests(node: &Node, token: &str) -> Vec<Value> {
     let url = node.api("/psa/pins?limit=1000&status=queued,pinning,pinned,failed");
     let answer = node
         .http()

@@ -75,6 +75,17 @@ pub struct RemoteNote {
     pub next_at: Option<Timestamp>,
 }
 
+/// A copy at a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteReplica {
+    /// The service.
+    pub service: String,
+    /// The root.
+    pub cid: Cid,
+    /// [`PinState::Pinned`], or [`PinState::Error`] where the service knew it before.
+    pub state: PinState,
+}
+
 /// How many remote pins a service has in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteCount {

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use cidcast_types::{Cid, Timestamp};
 
-use crate::remote_pin::{RemoteAudience, RemoteCount, RemoteNote, RemotePin, WantedRemote};
+use crate::remote_pin::{
+    RemoteAudience, RemoteCount, RemoteNote, RemotePin, RemoteReplica, WantedRemote,
+};
 use crate::row::{count, millis, parse, size, time};
 use crate::{Catalog, CatalogError};
 
@@ -197,6 +199,31 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await?;
         rows.into_iter().map(RemoteRow::into_pin).collect()
+    }
+
+    /// Every pin that its service has, or that it knew and for which it has failed less than
+    /// `failures` times in a row since.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn remote_replicas(&self, failures: u32) -> Result<Vec<RemoteReplica>, CatalogError> {
+        let rows = sqlx::query!(
+            "SELECT service, cid, state FROM remote_pins
+             WHERE state = 'pinned'
+                 OR (state = 'error' AND request IS NOT NULL AND failures < ?)",
+            failures
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(RemoteReplica {
+                    service: row.service,
+                    cid: parse("remote_pins.cid", &row.cid)?,
+                    state: parse("remote_pins.state", &row.state)?,
+                })
+            })
+            .collect()
     }
 
     /// When a service is to be asked next.

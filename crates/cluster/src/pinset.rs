@@ -1,8 +1,9 @@
 //! What the cluster is to keep: for each root the latest operation that counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cid::Cid;
+use cidcast_announce::NodeId;
 use cidcast_announce::cluster::PinSpec;
 
 use crate::membership::Membership;
@@ -25,6 +26,10 @@ struct Root {
     ops: Vec<(Place, Option<Box<PinSpec>>)>,
     /// Which of them counts.
     valid: Option<usize>,
+    /// What members say of services outside, latest last.
+    said: BTreeMap<(NodeId, String), Vec<(Place, bool)>>,
+    /// Services that keep it, and who says so.
+    elsewhere: Vec<(NodeId, String)>,
 }
 
 impl Pinset {
@@ -39,6 +44,8 @@ impl Pinset {
             cid: *cid,
             ops: Vec::new(),
             valid: None,
+            said: BTreeMap::new(),
+            elsewhere: Vec::new(),
         });
         id
     }
@@ -74,14 +81,35 @@ impl Pinset {
         id
     }
 
+    /// Takes what a member says of a service. The root it concerns.
+    pub(crate) fn add_elsewhere(
+        &mut self,
+        place: Place,
+        cid: &Cid,
+        (service, kept): (&str, bool),
+        membership: &Membership,
+    ) -> RootId {
+        let id = self.intern(cid);
+        if let Some(root) = self.roots.get_mut(id as usize) {
+            let said = root.said.entry((place.author, service.to_owned()));
+            let said = said.or_default();
+            let at = said.partition_point(|(other, _)| *other < place);
+            if said.get(at).is_none_or(|(other, _)| *other != place) {
+                said.insert(at, (place, kept));
+            }
+            root.settle(membership);
+        }
+        id
+    }
+
     /// Looks again which operations count, after the members changed; the roots for which another
     /// one does now.
     pub(crate) fn settle(&mut self, membership: &Membership) -> Vec<RootId> {
         let mut changed = Vec::new();
         for (id, root) in (0..).zip(&mut self.roots) {
-            let before = root.valid;
+            let before = (root.valid, root.elsewhere.len());
             root.settle(membership);
-            if root.valid != before {
+            if (root.valid, root.elsewhere.len()) != before {
                 changed.push(id);
             }
         }
@@ -100,6 +128,17 @@ impl Pinset {
         root.ops.get(root.valid?).map(|(place, _)| *place)
     }
 
+    /// Services outside the cluster that keep a root, with those who say so.
+    pub(crate) fn elsewhere(&self, id: RootId) -> &[(NodeId, String)] {
+        self.root(id).map_or(&[], |root| &root.elsewhere)
+    }
+
+    /// How many services keep a root.
+    pub(crate) fn services(&self, id: RootId) -> usize {
+        let services = self.elsewhere(id).iter().map(|(_, service)| service);
+        services.collect::<BTreeSet<_>>().len()
+    }
+
     fn root(&self, id: RootId) -> Option<&Root> {
         self.roots.get(id as usize)
     }
@@ -109,5 +148,15 @@ impl Root {
     fn settle(&mut self, membership: &Membership) {
         let counts = |(place, _): &(Place, _)| membership.is_valid(place);
         self.valid = self.ops.iter().rposition(counts);
+        // Nobody looks whether it is still so for those who have gone.
+        let of_members = self.said.iter();
+        let of_members =
+            of_members.filter(|((author, _), _)| membership.members().contains_key(author));
+        let kept = of_members.filter(|(_, said)| {
+            let mut said = said.iter().rev();
+            said.find(|(place, _)| membership.is_valid(place))
+                .is_some_and(|(_, kept)| *kept)
+        });
+        self.elsewhere = kept.map(|(key, _)| key.clone()).collect();
     }
 }

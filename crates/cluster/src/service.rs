@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod elsewhere;
 mod metrics;
 mod perform;
 mod proof;
@@ -41,6 +42,7 @@ use crate::settings::Settings;
 use crate::wire::{Request, Response};
 
 pub use ask::AskError;
+pub use elsewhere::Replicas;
 pub use metrics::ClusterMetrics;
 use seat::Seat;
 

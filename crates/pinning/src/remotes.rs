@@ -10,6 +10,7 @@
 
 mod archived;
 mod metrics;
+mod replicas;
 mod note;
 mod service;
 mod wanted;
@@ -26,10 +27,11 @@ use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use cidcast_types::{Cid, RootCid};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use archived::Archived;
 pub use metrics::RemoteMetrics;
+pub use replicas::Replicas;
 use service::{Archive, Service};
 pub use service::{
     ArchiveSettingsError, Assets, CallError, Language, ServiceSettings, check_archive,
@@ -70,6 +72,8 @@ struct Inner {
     services: Vec<Arc<Service>>,
     /// Something about the assets has changed.
     assets: Notify,
+    /// How often the state of a pin has changed.
+    changes: watch::Sender<u64>,
 }
 
 /// A remote pin could not be taken on or given up.
@@ -127,6 +131,7 @@ impl Remotes {
             clock: parts.clock,
             metrics: parts.metrics,
             assets: Notify::new(),
+            changes: watch::Sender::new(0),
         });
         if !inner.services.is_empty() {
             let (worker, token) = (Arc::clone(&inner), shutdown.token().clone());

@@ -1,6 +1,7 @@
 //! The cluster, started over the running parts of a node, and told when its assets change.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cidcast_announce::NodeKey;
 use cidcast_announce::cluster::Copies;
@@ -9,6 +10,7 @@ use cidcast_cluster::Settings;
 use cidcast_cluster::service::{Cluster, ClusterMetrics, ClusterParts, ClusterSettings};
 use cidcast_ingest::Event;
 use cidcast_ipfs::swarm::{Swarm, key_seed};
+use cidcast_pinning::remotes::Remotes;
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
@@ -17,6 +19,11 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::network::Reachable;
 use crate::config::{ByteSize, Config, DataDir};
+
+/// Changes come in bursts.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How often to compare without one: a root may have come into the pinset meanwhile.
+const TURN: Duration = Duration::from_secs(30);
 
 /// Takes up the seat in the cluster that this node is in, if it is in one.
 pub(super) async fn start(
@@ -72,4 +79,30 @@ pub(super) fn follow_assets(cluster: Cluster, mut events: Receiver<Event>, shutd
     shutdown.spawn("cluster assets", async move {
         token.run_until_cancelled_owned(work).await
     });
+}
+
+/// Tells the cluster which roots services outside keep for this node.
+pub(super) fn follow_remotes(cluster: Cluster, remotes: Remotes, shutdown: &Shutdown) {
+    let token = shutdown.token().clone();
+    let mut changes = remotes.changes();
+    let work = async move {
+        loop {
+            if let Err(error) = say_elsewhere(&cluster, &remotes).await {
+                tracing::debug!(%error, "the cluster does not know yet what services keep");
+            }
+            tokio::select! {
+                Ok(()) = changes.changed() => tokio::time::sleep(SETTLE).await,
+                () = tokio::time::sleep(TURN) => {}
+            }
+        }
+    };
+    shutdown.spawn("cluster replicas", async move {
+        token.run_until_cancelled_owned(work).await
+    });
+}
+
+async fn say_elsewhere(cluster: &Cluster, remotes: &Remotes) -> anyhow::Result<()> {
+    let replicas = remotes.replicas().await?;
+    let said = cluster.say_elsewhere(&replicas.kept, &replicas.in_doubt);
+    Ok(said.await?)
 }

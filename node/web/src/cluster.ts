@@ -78,6 +78,8 @@ export interface ClusterPin {
   meta: Record<string, string>;
   allocated: string[];
   members: CopyAt[];
+  /** Services outside the cluster that keep it, and the members that say so. */
+  elsewhere: { service: string; peer: string }[];
 }
 
 export interface MemberPatch {

@@ -12,6 +12,8 @@ use crate::public_key::NodeId;
 const MAX_NAME: usize = 64;
 /// Longest root that is pinned, in bytes of its CID.
 const MAX_ROOT: usize = 96;
+/// Longest address of a service, in characters.
+const MAX_SERVICE: usize = 255;
 
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,15 @@ pub enum ClusterOp {
         /// Which.
         root: Cid,
     },
+    /// Says that a service outside the cluster keeps a root, or no longer does.
+    Elsewhere {
+        /// Which root.
+        root: Cid,
+        /// Which service: its address.
+        service: String,
+        /// Whether it does.
+        kept: bool,
+    },
     /// Of a kind that a later version has: it is kept and passed on, and does nothing here.
     Unknown {
         /// Its name.
@@ -77,6 +88,11 @@ impl ClusterOp {
                 spec.check()
             }
             Self::Unpin { root } => check_root(root),
+            Self::Elsewhere { root, service, .. } => {
+                check_root(root)?;
+                field::not_empty("service", service)?;
+                field::text("service", service, MAX_SERVICE)
+            }
             Self::Unknown { kind } => field::kind_name(kind),
         }
     }

@@ -126,6 +126,14 @@ pub(super) struct UnpinWire {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ElsewhereWire {
+    root: ByteBuf,
+    service: String,
+    kept: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PinWire {
     root: ByteBuf,
     /// Left out: everywhere.
@@ -165,6 +173,7 @@ pub(super) enum ClusterOpWire {
     Remove(RemoveWire),
     Pin(Box<PinWire>),
     Unpin(UnpinWire),
+    Elsewhere(ElsewhereWire),
     Unknown(String, Ipld),
 }
 
@@ -174,6 +183,7 @@ const SETTLE: &str = "settle";
 const REMOVE: &str = "remove";
 const PIN: &str = "pin";
 const UNPIN: &str = "unpin";
+const ELSEWHERE: &str = "elsewhere";
 
 impl Serialize for ClusterOpWire {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -185,6 +195,7 @@ impl Serialize for ClusterOpWire {
             Self::Remove(fields) => map.serialize_entry(REMOVE, fields)?,
             Self::Pin(fields) => map.serialize_entry(PIN, fields)?,
             Self::Unpin(fields) => map.serialize_entry(UNPIN, fields)?,
+            Self::Elsewhere(fields) => map.serialize_entry(ELSEWHERE, fields)?,
             Self::Unknown(kind, fields) => map.serialize_entry(kind, fields)?,
         }
         map.end()
@@ -217,6 +228,7 @@ impl<'de> Visitor<'de> for OpVisitor {
             REMOVE => ClusterOpWire::Remove(map.next_value()?),
             PIN => ClusterOpWire::Pin(map.next_value()?),
             UNPIN => ClusterOpWire::Unpin(map.next_value()?),
+            ELSEWHERE => ClusterOpWire::Elsewhere(map.next_value()?),
             _ => ClusterOpWire::Unknown(kind, map.next_value()?),
         };
         match map.next_key::<String>()? {
@@ -252,6 +264,15 @@ impl ClusterOpWire {
             ClusterOp::Unpin { root } => Self::Unpin(UnpinWire {
                 root: ByteBuf::from(root.to_bytes()),
             }),
+            ClusterOp::Elsewhere {
+                root,
+                service,
+                kept,
+            } => Self::Elsewhere(ElsewhereWire {
+                root: ByteBuf::from(root.to_bytes()),
+                service: service.clone(),
+                kept: *kept,
+            }),
             ClusterOp::Unknown { .. } => return None,
         })
     }
@@ -275,6 +296,11 @@ impl ClusterOpWire {
             Self::Pin(fields) => fields.read()?,
             Self::Unpin(fields) => ClusterOp::Unpin {
                 root: root_bytes(&fields.root)?,
+            },
+            Self::Elsewhere(fields) => ClusterOp::Elsewhere {
+                root: root_bytes(&fields.root)?,
+                service: fields.service,
+                kept: fields.kept,
             },
             Self::Unknown(kind, fields) => {
                 check_depth(&fields, MAX_DEPTH)?;

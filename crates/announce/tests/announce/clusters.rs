@@ -101,6 +101,11 @@ fn every_op() -> Vec<ClusterOp> {
             spec: Box::new(PinSpec::new(Copies::Everywhere)),
         },
         ClusterOp::Unpin { root: cid(0x70, 1) },
+        ClusterOp::Elsewhere {
+            root: cid(0x70, 1),
+            service: "https://pins.example.org/psa".to_owned(),
+            kept: true,
+        },
     ]
 }
 

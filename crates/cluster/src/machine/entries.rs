@@ -119,12 +119,23 @@ impl Machine {
     }
 
     fn take_pin(&mut self, place: Place, op: &ClusterOp) {
-        let (root, spec) = match op {
-            ClusterOp::Pin { root, spec } => (root, Some(spec.clone())),
-            ClusterOp::Unpin { root } => (root, None),
+        let id = match op {
+            ClusterOp::Pin { root, spec } => {
+                let spec = Some(spec.clone());
+                self.pinset.add(place, root, spec, &self.membership)
+            }
+            ClusterOp::Unpin { root } => self.pinset.add(place, root, None, &self.membership),
+            ClusterOp::Elsewhere {
+                root,
+                service,
+                kept,
+            } => {
+                let said = (service.as_str(), *kept);
+                self.pinset
+                    .add_elsewhere(place, root, said, &self.membership)
+            }
             _ => return,
         };
-        let id = self.pinset.add(place, root, spec, &self.membership);
         self.make_room_for_tracks();
         self.dirty.insert(id);
     }
@@ -207,7 +218,10 @@ impl Peer {
 }
 
 fn is_of_pins(op: &ClusterOp) -> bool {
-    matches!(op, ClusterOp::Pin { .. } | ClusterOp::Unpin { .. })
+    matches!(
+        op,
+        ClusterOp::Pin { .. } | ClusterOp::Unpin { .. } | ClusterOp::Elsewhere { .. }
+    )
 }
 
 /// The operations of an entry, each with its place.

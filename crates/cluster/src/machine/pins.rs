@@ -261,20 +261,22 @@ impl Machine {
                 ..one.candidate.clone()
             })
             .collect();
+        let elsewhere = self.copies_elsewhere(id, spec);
         let (needed, wanted) = match spec.copies {
             Copies::Everywhere => (standby.len(), standby.len()),
             Copies::Between { min, max } => (usize::from(min), usize::from(max)),
         };
-        let allocated = allocate(&root, wanted, &candidates);
+        let here = wanted.saturating_sub(elsewhere).max(1);
+        let allocated = allocate(&root, here, &candidates);
         let is_alive = |node: &NodeId| self.liveness(node, now) == Liveness::Alive;
         let copies = self.membership.members().keys();
         let copies = copies.filter(|node| has(node) && self.liveness(node, now) != Liveness::Lost);
         Some(Plan {
-            is_settled: allocated.len() >= self.fewest(spec)
+            is_settled: allocated.len() >= self.fewest(spec, elsewhere)
                 && allocated.iter().all(|node| has(node) && is_alive(node)),
             standing: Standing {
                 is_pinned: true,
-                copies: copies.count(),
+                copies: copies.count() + elsewhere,
                 needed,
                 wanted,
             },
@@ -284,12 +286,23 @@ impl Machine {
 
     /// So many others have to keep a root before anyone lets go of it. Somebody who leaves waits for
     /// those that are silent or full now: its copy may be one of the last.
-    fn fewest(&self, spec: &PinSpec) -> usize {
+    fn fewest(&self, spec: &PinSpec, elsewhere: usize) -> usize {
         let members = self.membership.members().values();
         let staying = members.filter(|settings| !settings.draining).count();
         match spec.copies {
             Copies::Everywhere => 1,
-            Copies::Between { min, .. } => usize::from(min).min(staying).max(1),
+            Copies::Between { min, .. } => {
+                let min = usize::from(min).saturating_sub(elsewhere);
+                min.min(staying).max(1)
+            }
+        }
+    }
+
+    /// Copies that services outside keep in place of members.
+    fn copies_elsewhere(&self, id: RootId, spec: &PinSpec) -> usize {
+        match spec.copies {
+            Copies::Everywhere => 0,
+            Copies::Between { .. } => self.pinset.services(id),
         }
     }
 

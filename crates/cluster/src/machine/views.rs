@@ -59,6 +59,8 @@ pub struct PinView {
     pub allocated: Vec<NodeId>,
     /// Where it stands with each member that says something of it or is to keep it.
     pub members: Vec<ProofView>,
+    /// Services outside the cluster that keep it, and the members that say so.
+    pub elsewhere: Vec<(NodeId, String)>,
 }
 
 /// A root at one member.
@@ -244,6 +246,17 @@ impl Machine {
         self.pinset.spec(self.pinset.id(root)?)
     }
 
+    /// What this member has said of services that keep roots: each root with a service.
+    pub fn said_elsewhere(&self) -> Vec<(Cid, String)> {
+        let said = self.ids().filter_map(|id| {
+            let root = self.pinset.cid(id)?;
+            let mine = self.pinset.elsewhere(id).iter();
+            let mine = mine.filter(|(node, _)| *node == self.me);
+            Some(mine.map(move |(_, service)| (root, service.clone())))
+        });
+        said.flatten().collect()
+    }
+
     /// Every root of the pinset with how it is to be kept.
     pub fn pinset(&self) -> impl Iterator<Item = (Cid, &PinSpec)> + '_ {
         self.ids()
@@ -313,6 +326,7 @@ impl Machine {
             wanted: track.standing.wanted,
             allocated: track.allocated.clone(),
             members,
+            elsewhere: self.pinset.elsewhere(id).to_vec(),
         })
     }
 }

@@ -61,6 +61,71 @@ fn a_surplus_copy_is_let_go_after_the_others_have_theirs_and_a_delay() {
     );
 }
 
+fn elsewhere(root: Cid, service: &str, kept: bool) -> ClusterOp {
+    let service = service.to_owned();
+    ClusterOp::Elsewhere {
+        root,
+        service,
+        kept,
+    }
+}
+
+#[test]
+fn a_service_outside_takes_the_place_of_a_member_and_gives_it_back() {
+    let stage = Stage::new(3);
+    let mut machine = stage.oriented(at(0));
+    stage.sign(0, &mut machine, at(1), vec![pin(root(1), 3)]);
+    let view = |machine: &Machine| {
+        let pin = machine.pin(&root(1)).unwrap();
+        (pin.allocated.len(), pin.copies, pin.wanted)
+    };
+    assert_eq!(view(&machine), (3, 0, 3));
+    let say = |machine: &mut Machine, now, service, kept| {
+        let ops = vec![elsewhere(root(1), service, kept)];
+        stage.sign(0, machine, at(now), ops);
+    };
+    say(&mut machine, 2, "https://one.example/psa", true);
+    assert_eq!(view(&machine), (2, 1, 3));
+    // The same again is no second copy; other services are, but one copy stays here.
+    say(&mut machine, 3, "https://one.example/psa", true);
+    assert_eq!(view(&machine), (2, 1, 3));
+    say(&mut machine, 4, "https://two.example/psa", true);
+    say(&mut machine, 5, "https://three.example/psa", true);
+    assert_eq!(view(&machine), (1, 3, 3));
+    assert_eq!(machine.said_elsewhere().len(), 3);
+    say(&mut machine, 6, "https://one.example/psa", false);
+    say(&mut machine, 7, "https://two.example/psa", false);
+    say(&mut machine, 8, "https://three.example/psa", false);
+    assert_eq!(view(&machine), (3, 0, 3));
+    assert_eq!(machine.said_elsewhere(), []);
+}
+
+#[test]
+fn what_a_member_that_is_out_said_of_services_counts_no_longer() {
+    let stage = Stage::new(3);
+    let mut other = stage.machine(1, at(0));
+    let (entry, _) = stage.sign(
+        1,
+        &mut other,
+        at(1),
+        vec![pin(root(1), 3), elsewhere(root(1), "https://one.example", true)],
+    );
+    let mut machine = stage.oriented(at(0));
+    let (from, entries) = (stage.node(1), vec![entry]);
+    machine.handle(at(2), Event::Entries { from, entries });
+    let pinned = machine.pin(&root(1)).unwrap();
+    assert_eq!((pinned.allocated.len(), pinned.copies), (2, 1));
+    assert_eq!(pinned.elsewhere, [(stage.node(1), "https://one.example".to_owned())]);
+    let removal = ClusterOp::Remove {
+        member: stage.node(1),
+        last: Some(0),
+    };
+    stage.sign(0, &mut machine, at(3), vec![removal]);
+    let pinned = machine.pin(&root(1)).unwrap();
+    assert_eq!((pinned.allocated.len(), pinned.copies), (2, 0));
+    assert_eq!(pinned.elsewhere, []);
+}
+
 #[test]
 fn a_copy_is_kept_while_one_of_the_others_has_failed_a_challenge() {
     let stage = Stage::new(3);

@@ -90,6 +90,7 @@ impl Inner {
         };
         let noted = self.catalog.note_remote_pin(&pin, &note).await?;
         if noted && note.state != pin.state {
+            self.changes.send_modify(|count| *count += 1);
             tracing::info!(service = pin.service, root = %pin.cid, state = %note.state, "remote pin");
         }
         Ok(())
@@ -125,7 +126,9 @@ impl Inner {
         match service.unpin(pin).await {
             Ok(()) => {
                 self.metrics.called(&pin.service, "answered");
-                self.catalog.forget_remote_pin(pin.id).await
+                self.catalog.forget_remote_pin(pin.id).await?;
+                self.changes.send_modify(|count| *count += 1);
+                Ok(())
             }
             Err(error) => {
                 self.metrics.called(&pin.service, "failed");

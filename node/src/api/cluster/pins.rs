@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use cidcast_announce::NodeId;
 use cidcast_announce::cluster::{Copies, PinAudience, PinSpec};
 use cidcast_cluster::{PinFilter, PinView as Pin, ProofView};
 use cidcast_types::{Cid, Timestamp};
@@ -87,6 +88,18 @@ pub(crate) struct ClusterPinView {
     pub(crate) allocated: Vec<String>,
     /// Where it stands with each.
     pub(crate) members: Vec<CopyAt>,
+    /// Services outside the cluster that keep it: each is a copy.
+    pub(crate) elsewhere: Vec<CopyElsewhere>,
+}
+
+/// A root at a service outside the cluster.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = ClusterCopyElsewhere)]
+pub(crate) struct CopyElsewhere {
+    /// Its address.
+    pub(crate) service: String,
+    /// Peer id of the member that says so.
+    pub(crate) peer: String,
 }
 
 /// A root at one member.
@@ -187,6 +200,16 @@ impl From<&Pin> for ClusterPinView {
             meta: pin.spec.meta.clone(),
             allocated: pin.allocated.iter().map(ToString::to_string).collect(),
             members: pin.members.iter().map(CopyAt::from).collect(),
+            elsewhere: pin.elsewhere.iter().map(CopyElsewhere::new).collect(),
+        }
+    }
+}
+
+impl CopyElsewhere {
+    fn new((node, service): &(NodeId, String)) -> Self {
+        Self {
+            service: service.clone(),
+            peer: node.to_string(),
         }
     }
 }
