@@ -67,7 +67,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::config::Scope;
+use crate::config::{Engine, Scope};
 
 use network::{blocks, deliveries, discover, feeds, follows, publisher, removed, replicas, scores};
 
@@ -107,7 +107,8 @@ pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTime
 pub(crate) use pins::{AudienceName, MemberPin, PinList, PinRequest, PinStatus, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
 pub(crate) use remotes::{
-    ArchivedList, ArchivedView, RemotePinList, RemotePinRequest, RemotePinView,
+    ArchivedList, ArchivedView, RemoteList, RemotePeerList, RemotePinList, RemotePinRequest,
+    RemotePinView,
 };
 pub(crate) use store::{Imported, VerifyView};
 pub(crate) use web::file as web_file;
@@ -141,6 +142,8 @@ pub(crate) struct Facts {
     pub(crate) peer_id: String,
     /// Multiaddresses with the peer id.
     pub(crate) swarm: Vec<String>,
+    /// What keeps copies on several nodes.
+    pub(crate) engine: Engine,
     /// ffmpeg and x264 versions.
     pub(crate) encoder: String,
     /// Largest source in bytes.
@@ -232,6 +235,7 @@ fn readable() -> OpenApiRouter<Shared> {
         .routes(routes!(remotes::list))
         .routes(routes!(remotes::pins))
         .routes(routes!(remotes::archive))
+        .routes(routes!(remotes::peers))
         .routes(routes!(peers::list))
         .routes(routes!(events::stream))
         .routes(routes!(node::show))

@@ -21,7 +21,7 @@ use cidcast_media::plan::LadderSettings;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{check, dns_server};
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{CLUSTER_SERVICE, Cluster, Engine};
 pub(crate) use discovery::{Discovery, Followers, Mode, Refused};
 pub(crate) use load::{ConfigError, from_environment, from_text};
 pub(crate) use pinning::{Pinning, RemoteService, ServiceAssets, ServiceKind};

@@ -23,6 +23,7 @@ struct Pins {
 struct Pin {
     name: String,
     origins: Vec<String>,
+    factor: Option<(String, String)>,
     copies: BTreeSet<String>,
 }
 
@@ -46,6 +47,7 @@ impl ClusterStub {
         let router = Router::new()
             .route("/pins/{cid}", post(pin).get(status).delete(unpin))
             .route("/allocations/{cid}", get(allocation))
+            .route("/peers", get(peers))
             .with_state(Arc::clone(&pins));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -70,6 +72,11 @@ impl ClusterStub {
 
     pub(crate) fn origins(&self, cid: &str) -> Vec<String> {
         self.pins.lock().unwrap().pins[cid].origins.clone()
+    }
+
+    /// Smallest and largest replication factor that was asked for.
+    pub(crate) fn factor(&self, cid: &str) -> Option<(String, String)> {
+        self.pins.lock().unwrap().pins[cid].factor.clone()
     }
 
     /// Calls without the right user.
@@ -108,10 +115,23 @@ async fn pin(
             .get("origins")
             .map(|all| all.split(',').map(str::to_owned).collect());
         pin.origins = origins.unwrap_or_default();
+        let factor = |bound: &str| query.get(&format!("replication-{bound}")).cloned();
+        pin.factor = factor("min").zip(factor("max"));
         Some(Json(
             json!({ "cid": cid, "name": pin.name, "allocations": PEERS,
             "replication_factor_min": 2, "replication_factor_max": 2 }),
         ))
+    })
+}
+
+/// One document after another, as version 1 sends them.
+async fn peers(State(pins): State<Shared>, headers: HeaderMap) -> Result<String, Refusal> {
+    enter(&pins, &headers, |_| {
+        let peers = PEERS.map(|peer| {
+            json!({ "id": format!("12D3KooW{peer}"), "peername": peer, "version": "1.1.4",
+                "error": "" })
+        });
+        Some(peers.map(|peer| peer.to_string()).join("\n"))
     })
 }
 

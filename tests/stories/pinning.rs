@@ -265,3 +265,48 @@ async fn an_ipfs_cluster_keeps_what_a_node_publishes() {
     assert!(!stub.has(&root));
     assert_eq!(stub.refused(), 0, "every call was authorised");
 }
+
+#[tokio::test]
+async fn an_ipfs_cluster_takes_the_place_of_the_embedded_one() {
+    let stage = Stage::new();
+    let stub = ClusterStub::start("user:secret").await;
+    let config = format!(
+        "cluster: {{engine: ipfs-cluster, endpoint: \"{}\", token: \"user:secret\", \
+         min_copies: 1, max_copies: 2}}\n",
+        stub.url(),
+    );
+    let node = stage.node_named("node", &config).await;
+    let (asset, root) = shipped(&node).await;
+    let run = |words: &[&str]| cli(node.data_dir(), words).unwrap();
+    let said = run(&["cluster", "init"]);
+    assert!(
+        said.code != Some(0) && said.err.contains("ipfs-cluster-ctl"),
+        "{said:?}"
+    );
+    assert!(!stub.has(&root), "it is private");
+    show_to(&node, &asset, "unlisted").await;
+    remote_pins(&node, |pins| {
+        pins.len() == 1 && pins[0]["state"] == "pinning"
+    })
+    .await;
+    let factor = Some(("1".to_owned(), "2".to_owned()));
+    assert_eq!(stub.factor(&root), factor);
+    stub.copied(&root, "one");
+    stub.copied(&root, "two");
+    remote_pins(&node, |pins| pins[0]["state"] == "pinned").await;
+    let said = run(&["pin", "status", &root]);
+    assert!(
+        said.code == Some(0) && said.out.contains("one") && said.out.contains("two"),
+        "{said:?}"
+    );
+    let said = run(&["pin", "ls"]);
+    assert!(said.out.contains(&root), "{said:?}");
+    let said = run(&["cluster", "peers"]);
+    assert!(
+        said.code == Some(0) && said.out.contains("12D3KooWtwo") && said.out.contains("1 pins"),
+        "{said:?}"
+    );
+    show_to(&node, &asset, "private").await;
+    remote_pins(&node, <[Value]>::is_empty).await;
+    assert!(!stub.has(&root));
+}

@@ -65,6 +65,8 @@ const ADDRESSES: usize = 16;
 /// What an operator chooses.
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
+    /// Whether this engine is the one: otherwise it does nothing, and what it had waits.
+    pub is_on: bool,
     /// Times and bounds.
     pub machine: Settings,
     /// Bytes that this member offers; none: whatever the disk has.
@@ -134,6 +136,12 @@ pub enum ClusterError {
         "this node is in no cluster: `cidcast cluster init` founds one, `cidcast cluster join TOKEN` joins one"
     )]
     NotInCluster,
+    /// Something else keeps copies.
+    #[error(
+        "this node hands its pins to an IPFS Cluster (cluster.engine): manage its peers with \
+         ipfs-cluster-ctl, and its pins with `cidcast pin`"
+    )]
+    OtherEngine,
     /// There is one already.
     #[error("this node is in a cluster already: `cidcast cluster leave` leaves it")]
     InCluster,
@@ -198,7 +206,8 @@ impl Cluster {
                 shutdown: shutdown.child(),
             }),
         };
-        if cluster.inner.parts.catalog.cluster().await?.is_some() {
+        let is_on = cluster.inner.settings.is_on;
+        if is_on && cluster.inner.parts.catalog.cluster().await?.is_some() {
             cluster.sit_down().await?;
         }
         Ok(cluster)
@@ -214,7 +223,10 @@ impl Cluster {
 
     fn seat(&self) -> Result<Arc<Seat>, ClusterError> {
         let seat = locked(&self.inner.seat).clone();
-        seat.ok_or(ClusterError::NotInCluster)
+        seat.ok_or(match self.inner.settings.is_on {
+            true => ClusterError::NotInCluster,
+            false => ClusterError::OtherEngine,
+        })
     }
 
     /// Copies of what is pinned without saying how many.
@@ -328,7 +340,8 @@ impl Cluster {
     fn expect_none(&self) -> Result<(), ClusterError> {
         match self.seat() {
             Ok(_) => Err(ClusterError::InCluster),
-            Err(_) => Ok(()),
+            Err(ClusterError::NotInCluster) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -34,7 +34,8 @@ pub use metrics::RemoteMetrics;
 pub use replicas::Replicas;
 use service::{Archive, Service};
 pub use service::{
-    ArchiveSettingsError, Assets, CallError, Language, ServiceSettings, check_archive,
+    ArchiveSettingsError, Assets, CallError, ClusterCopy, ClusterPeer, Language, ServiceSettings,
+    check_archive,
 };
 use wanted::audience_of;
 
@@ -239,6 +240,24 @@ impl Remotes {
             .catalog
             .remote_pins(None, Some(root), MAX_LIST)
             .await
+    }
+
+    /// The peers of a service that is an IPFS Cluster; `None`: it is none.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`].
+    pub async fn peers(&self, service: &str) -> Result<Option<Vec<ClusterPeer>>, RemoteError> {
+        Ok(self.inner.service(service)?.peers().await?)
+    }
+
+    /// Where a root stands at the peers of a service that is an IPFS Cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`].
+    pub async fn copies(&self, service: &str, cid: &Cid) -> Result<Vec<ClusterCopy>, RemoteError> {
+        Ok(self.inner.service(service)?.copies(cid).await?)
     }
 
     /// How many pins each service has in each state.

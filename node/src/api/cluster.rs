@@ -219,6 +219,7 @@ impl From<ClusterError> for Problem {
     fn from(error: ClusterError) -> Self {
         match error {
             ClusterError::NotInCluster => Self::not_found(error),
+            ClusterError::OtherEngine => Self::conflict("other-engine", error),
             ClusterError::InCluster | ClusterError::Rows(ClusterRowsError::OtherCluster { .. }) => {
                 Self::conflict("in-cluster", error)
             }

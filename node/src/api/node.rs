@@ -24,6 +24,8 @@ pub(crate) struct NodeView {
     pub(crate) addresses: Vec<String>,
     /// Base URL of the gateway.
     pub(crate) gateway_url: String,
+    /// What keeps copies on several nodes: embedded or ipfs-cluster.
+    pub(crate) cluster_engine: String,
     /// What encodes.
     pub(crate) encoder: String,
     /// Largest source, in bytes.
@@ -92,6 +94,7 @@ pub(crate) async fn show(
         peer_id: api.facts.peer_id.clone(),
         addresses: api.facts.swarm.clone(),
         gateway_url: links.base().to_owned(),
+        cluster_engine: api.facts.engine.to_string(),
         encoder: api.facts.encoder.clone(),
         max_upload_bytes: api.facts.max_upload_bytes,
         store: stat.into(),

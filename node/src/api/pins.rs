@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use cidcast_cluster::ProofView;
 use cidcast_ipfs::pinner::{PinJob, PinJobState, PinnerError};
+use cidcast_pinning::remotes::ClusterCopy;
 use cidcast_pinning::service::HOLDER;
 use cidcast_store::{Audience, Holder, PartialError, Pin};
 use cidcast_types::{AssetId, Cid};
@@ -16,6 +17,7 @@ use super::fetch::FetchView;
 use super::node::blocking;
 use super::problem::{Document, Problem};
 use super::{Api, Shared};
+use crate::config::{CLUSTER_SERVICE, Engine};
 
 /// Pins in one answer at most.
 const MOST: usize = 10_000;
@@ -139,6 +141,16 @@ impl From<AudienceName> for Audience {
 }
 
 impl MemberPin {
+    /// At a peer of an IPFS Cluster, which does not say how many bytes there are.
+    fn of_cluster(copy: ClusterCopy) -> Self {
+        Self {
+            peer: copy.peer,
+            state: copy.state.to_string(),
+            bytes: 0,
+            error: copy.error,
+        }
+    }
+
     fn of_copy(copy: ProofView) -> Self {
         Self {
             peer: copy.node.to_string(),
@@ -228,6 +240,10 @@ pub(crate) async fn show(
     let elsewhere = api.cluster.pin_view(&root).map(|pin| pin.members);
     let elsewhere = elsewhere.unwrap_or_default().into_iter();
     let mut members: Vec<MemberPin> = elsewhere.map(MemberPin::of_copy).collect();
+    if api.facts.engine == Engine::IpfsCluster {
+        let copies = api.remotes.copies(CLUSTER_SERVICE, &root).await?;
+        members.extend(copies.into_iter().map(MemberPin::of_cluster));
+    }
     // One complete pin is enough for all of them.
     let best = pins.iter().find(|pin| pin.state == "pinned");
     let own = &api.facts.peer_id;

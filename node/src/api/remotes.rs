@@ -31,7 +31,8 @@ pub(crate) struct RemoteView {
     pub(crate) endpoint: String,
     /// psa, ipfs-cluster or s3.
     pub(crate) kind: String,
-    /// Assets that are pinned there without anybody asking: none, public or all.
+    /// Assets that are pinned there without anybody asking: none, public, shared (public and
+    /// unlisted) or all.
     pub(crate) assets: String,
     /// Pins that it has.
     pub(crate) pinned: u64,
@@ -104,6 +105,7 @@ impl RemoteView {
         let assets = match service.assets {
             Assets::None => "none",
             Assets::Public => "public",
+            Assets::Shared => "shared",
             Assets::All => "all",
         };
         let of = |states: &[PinState]| {
@@ -264,6 +266,49 @@ impl From<Archived> for ArchivedView {
             created: archived.created.as_millis(),
         }
     }
+}
+
+/// Peers of an IPFS Cluster.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct RemotePeerList {
+    pub(crate) items: Vec<RemotePeerView>,
+}
+
+/// A peer of an IPFS Cluster.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = RemotePeer)]
+pub(crate) struct RemotePeerView {
+    /// Its peer id in the cluster.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// What it runs.
+    pub(crate) version: String,
+    /// Why it does not answer.
+    pub(crate) error: Option<String>,
+}
+
+/// Lists the peers of a service that is an IPFS Cluster.
+#[utoipa::path(get, path = "/api/v1/remotes/{service}/peers", tag = "store",
+    operation_id = "list_remote_peers", params(("service" = String, Path)),
+    responses((status = 200, body = RemotePeerList), (status = 404, body = Document),
+        (status = 422, body = Document), (status = 502, body = Document)))]
+pub(crate) async fn peers(
+    State(api): State<Shared>,
+    Path(service): Path<String>,
+) -> Result<Answer<RemotePeerList>, Problem> {
+    let peers = api.remotes.peers(&service).await?;
+    let peers = peers.ok_or_else(|| {
+        Problem::invalid(format!("{service} is no IPFS Cluster: it shows no peers"))
+    })?;
+    let items = peers.into_iter().map(|peer| RemotePeerView {
+        id: peer.id,
+        name: peer.name,
+        version: peer.version,
+        error: peer.error,
+    });
+    Ok(Answer(RemotePeerList {
+        items: items.collect(),
+    }))
 }
 
 /// Lists what a service of object storage has, also what other nodes have pinned there.

@@ -340,6 +340,7 @@ async fn cluster(
         metrics: ClusterMetrics::default(),
     };
     let settings = ClusterSettings {
+        is_on: true,
         machine: cidcast_cluster::Settings {
             heartbeat: Duration::from_millis(200),
             deadline: Duration::from_secs(5),
@@ -407,6 +408,7 @@ fn facts(dir: &Path, peer_id: &str) -> Facts {
         peer_id: peer_id.to_owned(),
         swarm: vec![format!("/ip4/127.0.0.1/tcp/4747/p2p/{peer_id}")],
         encoder: "ffmpeg test".to_owned(),
+        engine: crate::config::Engine::Embedded,
         max_upload_bytes: MAX_SOURCE,
         min_free_bytes: 0,
         publisher_key_file: dir.join("publisher.key"),

@@ -1,5 +1,7 @@
 //! `cidcast cluster`.
 
+mod handed;
+
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -18,6 +20,11 @@ use crate::api::{
 
 pub(crate) async fn run(context: &Context, command: ClusterCommand) -> Result<ExitCode, Failure> {
     let client = context.client()?;
+    let shows = matches!(command, ClusterCommand::Status | ClusterCommand::Peers);
+    if shows && handed::is_handed_over(&client).await? {
+        handed::show(context, &client).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     match command {
         ClusterCommand::Init { name } => {
             let request = client.request(Method::POST, "/api/v1/cluster");

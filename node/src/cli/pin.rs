@@ -16,6 +16,7 @@ use super::failure::{Failure, Kind};
 use super::output::{size, table};
 use super::remote::{self, Wait};
 use crate::api::{ClusterView, NodeView, PinList, PinRequest, PinStatus, PinView};
+use crate::config::{CLUSTER_SERVICE, Engine};
 
 /// How often to look how far a pin is: as often as a person can read.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -24,10 +25,42 @@ const PATIENCE: u32 = 150;
 
 pub(crate) async fn run(context: &Context, command: PinCommand) -> Result<ExitCode, Failure> {
     let client = context.client()?;
+    let command = handed_over(&client, command).await?;
     if let Some(command) = elsewhere(context, &client, command).await? {
         run_here(context, &client, command).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A command about the cluster's pins, as one about the service that is the cluster: the node hands
+/// its pins to an IPFS Cluster.
+async fn handed_over(client: &Client, mut command: PinCommand) -> Result<PinCommand, Failure> {
+    let service = match &mut command {
+        PinCommand::Ls {
+            local: false,
+            holder: None,
+            remote: service @ None,
+            ..
+        }
+        | PinCommand::Rm {
+            local: false,
+            holder: None,
+            remote: service @ None,
+            ..
+        } => service,
+        PinCommand::Add(PinArgs {
+            local: false,
+            holder: None,
+            remote: service @ None,
+            ..
+        }) => service,
+        _ => return Ok(command),
+    };
+    let node: NodeView = client.get("/api/v1/node").await?;
+    if node.cluster_engine == Engine::IpfsCluster.to_string() {
+        *service = Some(CLUSTER_SERVICE.to_owned());
+    }
+    Ok(command)
 }
 
 /// Runs a command about a remote service; gives back any other.

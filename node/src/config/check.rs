@@ -12,7 +12,7 @@ use cidcast_ipfs::swarm::{
 use cidcast_ipfs::{check_ca_file, check_service};
 use cidcast_pinning::remotes::check_archive;
 
-use super::{Config, ServiceKind, Token};
+use super::{CLUSTER_SERVICE, Config, ServiceKind, Token};
 
 /// Copies that an announcement can wish for (docs/announcement-format.md).
 const MOST_COPIES: u32 = 1000;
@@ -103,7 +103,40 @@ fn check_replication(config: &Config, findings: &mut Findings) {
     }
 }
 
+fn check_engine(config: &Config, findings: &mut Findings) {
+    let cluster = &config.cluster;
+    let Some(service) = config.cluster_service() else {
+        let has_none = cluster.endpoint.is_none()
+            && cluster.token.is_none()
+            && cluster.token_file.is_none();
+        findings.unless(
+            has_none,
+            "cluster.endpoint",
+            "is for cluster.engine: ipfs-cluster; the embedded engine has none, and no token",
+        );
+        return;
+    };
+    if let Err(problem) = check_service(&service.endpoint) {
+        findings.unless(false, "cluster.endpoint", problem.to_string());
+    }
+    findings.unless(
+        service.token.is_none() || service.token_file.is_none(),
+        "cluster.token",
+        "give a token or a token_file, not both",
+    );
+    if let Err(error) = service.secret() {
+        findings.unless(false, "cluster.token_file", format!("cannot be read: {error}"));
+    }
+    let mut others = config.pinning.services.iter();
+    findings.unless(
+        others.all(|other| other.name != service.name),
+        "pinning.services",
+        format!("`{CLUSTER_SERVICE}` is the name of cluster.endpoint: choose another"),
+    );
+}
+
 fn check_cluster(config: &Config, findings: &mut Findings) {
+    check_engine(config, findings);
     let cluster = &config.cluster;
     findings.unless(
         (1..=cluster.max_copies).contains(&cluster.min_copies),
@@ -312,6 +345,9 @@ pub(crate) fn dns_server(text: &str) -> Option<SocketAddr> {
         .or_else(|| text.parse().ok())
 }
 
+/// It is said in the logs of a cluster.
+const LONGEST_ENDPOINT: usize = 255;
+
 fn check_pinning(config: &Config, findings: &mut Findings) {
     let services = &config.pinning.services;
     for (index, service) in services.iter().enumerate() {
@@ -335,6 +371,11 @@ fn check_pinning(config: &Config, findings: &mut Findings) {
         if let Err(problem) = check_service(&service.endpoint) {
             findings.unless(false, key("endpoint"), problem.to_string());
         }
+        findings.unless(
+            service.endpoint.len() <= LONGEST_ENDPOINT,
+            key("endpoint"),
+            format!("at most {LONGEST_ENDPOINT} characters"),
+        );
         findings.unless(
             service.token.is_none() || service.token_file.is_none(),
             key("token"),

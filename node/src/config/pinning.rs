@@ -59,6 +59,8 @@ pub(crate) enum ServiceAssets {
     None,
     /// Public ones.
     Public,
+    /// Public and unlisted ones.
+    Shared,
     /// Every one.
     All,
 }

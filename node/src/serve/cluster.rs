@@ -18,7 +18,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::network::Reachable;
-use crate::config::{ByteSize, Config, DataDir};
+use crate::config::{ByteSize, Config, DataDir, Engine};
 
 /// Changes come in bursts.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -51,6 +51,7 @@ pub(super) async fn start(
 fn settings(config: &Config) -> ClusterSettings {
     let cluster = &config.cluster;
     ClusterSettings {
+        is_on: cluster.engine == Engine::Embedded,
         machine: Settings {
             heartbeat: cluster.heartbeat.duration(),
             deadline: cluster.deadline.duration(),

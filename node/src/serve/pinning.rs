@@ -17,7 +17,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::network::Reachable;
-use crate::config::{Config, RemoteService, ServiceAssets, ServiceKind};
+use crate::config::{
+    CLUSTER_SERVICE, Config, Engine, RemoteService, ServiceAssets, ServiceKind,
+};
 
 /// Starts what keeps pins for others.
 pub(super) fn serve(
@@ -44,9 +46,15 @@ pub(super) async fn keep_elsewhere(
     registry: &mut Registry,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Remotes> {
-    let services = config.pinning.services.clone();
+    let mut services = config.pinning.services.clone();
+    services.extend(config.cluster_service());
     let services = tokio::task::spawn_blocking(move || services.iter().map(settings).collect());
     let services: anyhow::Result<Vec<ServiceSettings>> = services.await?;
+    let mut services = services?;
+    let cluster = services.iter_mut();
+    for service in cluster.filter(|service| is_cluster(config, service)) {
+        service.copies = Some((config.cluster.min_copies, config.cluster.max_copies));
+    }
     let parts = RemoteParts {
         catalog: catalog.clone(),
         store: store.clone(),
@@ -55,7 +63,7 @@ pub(super) async fn keep_elsewhere(
         clock: Clock::System,
         metrics: RemoteMetrics::register(registry),
     };
-    let remotes = Remotes::start(parts, services?, shutdown);
+    let remotes = Remotes::start(parts, services, shutdown);
     let remotes = remotes.context("pinning.services")?;
     let (told, token) = (remotes.clone(), shutdown.token().clone());
     shutdown.spawn("remote assets", async move {
@@ -63,6 +71,11 @@ pub(super) async fn keep_elsewhere(
         token.run_until_cancelled_owned(telling).await
     });
     Ok(remotes)
+}
+
+/// Whether a service is the IPFS Cluster in place of the embedded engine.
+fn is_cluster(config: &Config, service: &ServiceSettings) -> bool {
+    config.cluster.engine == Engine::IpfsCluster && service.name == CLUSTER_SERVICE
 }
 
 async fn tell_changes(remotes: Remotes, mut events: Receiver<Event>) {
@@ -92,9 +105,11 @@ fn settings(service: &RemoteService) -> anyhow::Result<ServiceSettings> {
         language,
         authorization,
         region: service.region.clone(),
+        copies: None,
         assets: match service.assets {
             ServiceAssets::None => Assets::None,
             ServiceAssets::Public => Assets::Public,
+            ServiceAssets::Shared => Assets::Shared,
             ServiceAssets::All => Assets::All,
         },
     })

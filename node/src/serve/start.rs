@@ -300,6 +300,7 @@ fn facts(config: &Config, core: &Core, addresses: &Addresses) -> Facts {
         peer_id: addresses.peer_id.clone(),
         swarm: addresses.swarm.clone(),
         encoder: core.encoder.clone(),
+        engine: config.cluster.engine,
         max_upload_bytes: config.upload.max_bytes.bytes(),
         min_free_bytes: config.upload.min_free.bytes(),
         publisher_key_file: addresses.data_dir.join("publisher.key"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cidcast_catalog::RemotePin;
 use cidcast_ipfs::http::{Answer, Call, HttpClient, HttpError, Method, StatusCode};
 use cidcast_store::{ExportError, ImportError};
-use cidcast_types::Cid;
+use cidcast_types::{Cid, PinState};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -42,6 +42,8 @@ pub enum Assets {
     None,
     /// Those that are public.
     Public,
+    /// Those that are public or unlisted.
+    Shared,
     /// Every asset.
     All,
 }
@@ -60,6 +62,9 @@ pub struct ServiceSettings {
     pub authorization: Option<String>,
     /// Of object storage that has regions.
     pub region: Option<String>,
+    /// Of an IPFS Cluster: how many copies it is to keep, at least and at most; what it keeps
+    /// otherwise unless given.
+    pub copies: Option<(u16, u16)>,
     /// What is pinned there without anybody asking.
     pub assets: Assets,
 }
@@ -194,6 +199,48 @@ impl Service {
             deadline: DEADLINE,
         };
         Ok(self.http.call(call).await?)
+    }
+}
+
+/// A peer of an IPFS Cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterPeer {
+    /// Its peer id in the cluster.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// What it runs.
+    pub version: String,
+    /// Why it does not answer.
+    pub error: Option<String>,
+}
+
+/// A root at a peer of an IPFS Cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterCopy {
+    /// Its peer id in the cluster.
+    pub peer: String,
+    /// Where the root stands there.
+    pub state: PinState,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+impl Service {
+    /// The peers of an IPFS Cluster; `None`: it is none.
+    pub(super) async fn peers(&self) -> Result<Option<Vec<ClusterPeer>>, CallError> {
+        match self.settings.language {
+            Language::IpfsCluster => ipfs_cluster::peers(self).await.map(Some),
+            Language::Psa | Language::S3 => Ok(None),
+        }
+    }
+
+    /// Where a root stands at the peers of an IPFS Cluster that keep it; nowhere else.
+    pub(super) async fn copies(&self, cid: &Cid) -> Result<Vec<ClusterCopy>, CallError> {
+        match self.settings.language {
+            Language::IpfsCluster => ipfs_cluster::copies(self, cid).await,
+            Language::Psa | Language::S3 => Ok(Vec::new()),
+        }
     }
 }
 

@@ -90,7 +90,8 @@ impl Inner {
     fn wanted_of(&self, asset: &Asset, cid: Cid) -> Vec<WantedRemote> {
         let least = match asset.visibility {
             Visibility::Public => Assets::Public,
-            Visibility::Unlisted | Visibility::Private => Assets::All,
+            Visibility::Unlisted => Assets::Shared,
+            Visibility::Private => Assets::All,
         };
         let services = self.services.iter();
         let services = services.filter(|service| service.settings.assets >= least);

@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 
 use cidcast_catalog::RemotePin;
 use cidcast_ipfs::http::Method;
+use cidcast_types::{Cid, PinState};
 use serde::Deserialize;
 
-use super::{CallError, Said, Service, There, document, done, quoted};
+use super::{
+    CallError, ClusterCopy, ClusterPeer, Said, Service, There, document, done, quoted, refused,
+};
 
 /// `GET /pins/{cid}`: what every peer says (`GlobalPinInfo`).
 #[derive(Debug, Default, Deserialize)]
@@ -42,10 +45,13 @@ pub(super) async fn pin(
     origins: &[String],
 ) -> Result<Said, CallError> {
     let (name, origins) = (quoted(&pin.name), quoted(&origins.join(",")));
-    let path = format!(
+    let mut path = format!(
         "/pins/{}?mode=recursive&name={name}&origins={origins}",
         pin.cid
     );
+    if let Some((min, max)) = service.settings.copies {
+        path.push_str(&format!("&replication-min={min}&replication-max={max}"));
+    }
     // Pinning what is pinned changes nothing there.
     done(&service.call(Method::POST, &path, None).await?)?;
     Ok(said(There::OnItsWay, pin))
@@ -66,6 +72,74 @@ pub(super) async fn look(service: &Service, pin: &RemotePin) -> Result<Said, Cal
 pub(super) async fn unpin(service: &Service, pin: &RemotePin) -> Result<(), CallError> {
     let path = format!("/pins/{}", pin.cid);
     done(&service.call(Method::DELETE, &path, None).await?)
+}
+
+/// `GET /peers`: one of them (`ID`).
+#[derive(Debug, Deserialize)]
+struct PeerInfo {
+    id: String,
+    #[serde(default)]
+    peername: String,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    error: String,
+}
+
+/// The peers, which the API sends as documents one after another, or in an array before 1.0.
+pub(super) async fn peers(service: &Service) -> Result<Vec<ClusterPeer>, CallError> {
+    let answer = service.call(Method::GET, "/peers", None).await?;
+    if !answer.status.is_success() {
+        return Err(refused(&answer));
+    }
+    let peers = read_peers(&answer.body)?.into_iter();
+    let peers = peers.map(|peer| ClusterPeer {
+        id: peer.id,
+        name: peer.peername,
+        version: peer.version,
+        error: (!peer.error.is_empty()).then_some(peer.error),
+    });
+    Ok(peers.collect())
+}
+
+fn read_peers(body: &[u8]) -> Result<Vec<PeerInfo>, serde_json::Error> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return serde_json::from_slice(body);
+    }
+    serde_json::Deserializer::from_slice(body)
+        .into_iter()
+        .collect()
+}
+
+/// Where a root stands at each peer that keeps it, or is to.
+pub(super) async fn copies(service: &Service, cid: &Cid) -> Result<Vec<ClusterCopy>, CallError> {
+    let path = format!("/pins/{cid}");
+    let found: Option<Everywhere> = document(&service.call(Method::GET, &path, None).await?)?;
+    let peers = found.unwrap_or_default().peer_map.into_iter();
+    let copies = peers.filter_map(|(peer, info)| {
+        Some(ClusterCopy {
+            peer,
+            state: info.state()?,
+            error: (!info.error.is_empty()).then_some(info.error),
+        })
+    });
+    Ok(copies.collect())
+}
+
+impl Peer {
+    /// `None`: it is not to keep it.
+    fn state(&self) -> Option<PinState> {
+        Some(match self.status.as_str() {
+            "pinned" => PinState::Pinned,
+            "pinning" => PinState::Pinning,
+            "pin_queued" => PinState::Queued,
+            "unpinning" | "unpin_queued" => PinState::Unpinning,
+            "pin_error" | "unpin_error" | "cluster_error" | "unexpectedly_unpinned" => {
+                PinState::Error
+            }
+            _ => return None,
+        })
+    }
 }
 
 impl Everywhere {
@@ -125,6 +199,18 @@ mod tests {
         assert_eq!(state(one, -1), There::OnItsWay);
         let everywhere = r#"{"peer_map":{"a":{"status":"pinned"},"b":{"status":"pinned"}}}"#;
         assert_eq!(state(everywhere, -1), There::Pinned);
+    }
+
+    #[test]
+    fn peers_come_one_after_another_or_in_an_array() {
+        let (one, two) = (r#"{"id":"a","peername":"attic"}"#, r#"{"id":"b","error":"down"}"#);
+        for body in [format!("{one}\n{two}\n"), format!("[{one},{two}]")] {
+            let peers = read_peers(body.as_bytes()).unwrap();
+            assert_eq!((peers.len(), &*peers[0].peername), (2, "attic"));
+            assert_eq!((&*peers[1].id, &*peers[1].error), ("b", "down"));
+        }
+        assert!(read_peers(b"{\"id\":").is_err());
+        assert_eq!(read_peers(b"").unwrap().len(), 0);
     }
 
     #[test]
