@@ -23,7 +23,7 @@ async fn who_knows_the_cid_of_a_private_block_does_not_get_it() {
     let mut stranger = Raw::reading(&node).await;
     for want in [Want::Have, Want::Block] {
         stranger.send(&wants(&all, want)).await;
-        let seen = stranger.next().await;
+        let seen = stranger.answers(all.len()).await;
         // What is private looks like what is missing.
         let refused: HashSet<_> = seen.dont_haves.iter().collect();
         assert_eq!(refused, [&members, &loose, &missing].into());
@@ -69,17 +69,18 @@ async fn a_follower_gets_what_is_for_members_and_a_writer_the_rest() {
     node.admit(&[&peer.host], Standing::Follower);
     for want in [Want::Have, Want::Block] {
         peer.send(&wants(&all, want)).await;
-        let refused: HashSet<_> = peer.next().await.dont_haves.into_iter().collect();
+        let seen = peer.answers(all.len()).await;
+        let refused: HashSet<_> = seen.dont_haves.into_iter().collect();
         assert_eq!(refused, [writers, loose].into());
     }
     // What it was refused is looked at again when it rises.
     node.admit(&[&peer.host], Standing::Writer);
-    let given = peer.next().await.blocks;
+    let given = peer.answers(2).await.blocks;
     assert!(given.contains(&content[2].1) && given.contains(&content[3].1));
     // And when it falls, it is a follower again.
     node.admit(&[&peer.host], Standing::Follower);
     peer.send(&wants([&writers, &members], Want::Block)).await;
-    let seen = peer.next().await;
+    let seen = peer.answers(2).await;
     assert_eq!(
         (seen.dont_haves, seen.blocks),
         (vec![writers], vec![content[1].1.clone()])

@@ -105,6 +105,18 @@ impl Raw {
         tokio::time::timeout(LONG, next).await.unwrap().unwrap()
     }
 
+    /// So many answers, in however many messages they come.
+    pub(crate) async fn answers(&mut self, count: usize) -> Seen {
+        let mut all = Seen::default();
+        while all.blocks.len() + all.haves.len() + all.dont_haves.len() < count {
+            let seen = self.next().await;
+            all.blocks.extend(seen.blocks);
+            all.haves.extend(seen.haves);
+            all.dont_haves.extend(seen.dont_haves);
+        }
+        all
+    }
+
     /// The next message, if there is one within a time in which there would be.
     pub(crate) async fn next_soon(&mut self) -> Option<Seen> {
         let next = self.messages.recv();
