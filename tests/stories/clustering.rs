@@ -108,6 +108,44 @@ async fn a_service_outside_is_one_of_the_copies_of_a_cluster() {
 }
 
 #[tokio::test]
+async fn what_others_pin_at_a_member_is_kept_by_the_cluster_until_they_let_go() {
+    let stage = Stage::new();
+    let (one, token, _) = pinning::service_with(&stage, "one", HASTY).await;
+    let run_as = |words: &[&str]| {
+        let all = [&["--token", &token], words].concat();
+        run(&one, &all)
+    };
+    run_as(&["cluster", "init"]);
+    let two = stage.node_named("two", HASTY).await;
+    let made = run_as(&["cluster", "token"]);
+    let invitation = made["token"].as_str().unwrap();
+    run(&two, &["cluster", "join", invitation]);
+    let file = stage.path().join("asked.car");
+    let root = car::of_one(&noise(5, 300_000), &file).await;
+    let file = file.to_str().unwrap();
+    let stranger = stage.node_named("stranger", "").await;
+    run_quietly(&stranger, &["store", "import", file, "--holder", "hand"]);
+    connect(&one, &stranger).await;
+    let origins = [address(&stranger).await];
+    let asked = json!({ "cid": root, "name": "asked", "origins": origins });
+    let request = one.http().post(one.api("/psa/pins")).bearer_auth(&token);
+    let answer = request.json(&asked).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let asked: Value = answer.json().await.unwrap();
+    let pin = until_copies(&two, &root, 2).await;
+    assert_eq!((&pin["name"], &pin["audience"]), (&json!("asked"), &json!("anyone")));
+    assert_eq!(pin["meta"]["request"], asked["requestid"]);
+
+    let gone = format!("/psa/pins/{}", asked["requestid"].as_str().unwrap());
+    let request = one.http().delete(one.api(&gone)).bearer_auth(&token);
+    assert_eq!(request.send().await.unwrap().status(), 202);
+    see(&two, "/api/v1/cluster", |seen| {
+        seen["pins"] == 0 && seen["held"] == 0
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_private_title_outlives_its_origin_and_strangers_never_get_it() {
     let stage = Stage::new();
     let origin = stage.node_named("origin", HASTY).await;

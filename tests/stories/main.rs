@@ -24,6 +24,7 @@ mod growing;
 mod killing;
 mod kubo;
 mod moving;
+mod operating;
 mod peers;
 mod pinning;
 mod player;

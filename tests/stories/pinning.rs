@@ -10,6 +10,11 @@ use crate::stage::{PATIENCE, Stage, id, root, start};
 
 /// A node that keeps pins for whoever has the token; and the token.
 pub(crate) async fn service(stage: &Stage, name: &str) -> (Node, String, String) {
+    service_with(stage, name, "").await
+}
+
+/// The same, with more in its configuration.
+pub(crate) async fn service_with(stage: &Stage, name: &str, more: &str) -> (Node, String, String) {
     let said = cli(
         stage.path(),
         &["token", "new", "--scope", "write", "--json"],
@@ -20,7 +25,8 @@ pub(crate) async fn service(stage: &Stage, name: &str) -> (Node, String, String)
         made["token"].as_str().unwrap(),
         made["sha256"].as_str().unwrap(),
     );
-    let config = format!("api: {{tokens: [{{name: client, sha256: {hash}, scopes: [write]}}]}}\n");
+    let config =
+        format!("{more}api: {{tokens: [{{name: client, sha256: {hash}, scopes: [write]}}]}}\n");
     let node = stage.node_named(name, &config).await;
     (node, token.to_owned(), config)
 }

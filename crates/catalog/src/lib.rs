@@ -104,4 +104,4 @@ pub use unit::{
 };
 pub use upload::{NewUpload, Upload, UploadError};
 pub use views::{DayViews, ViewTotals, Watched};
-pub use wishes::{Wish, WishAudience};
+pub use wishes::{Wish, WishAudience, Wisher};

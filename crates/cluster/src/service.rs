@@ -50,6 +50,8 @@ use seat::Seat;
 pub const HOLDER: &str = "cidcast:cluster";
 /// In `meta` of a pin: the asset that it is of, and the node that has it.
 pub const META_ASSET: &str = "asset";
+/// In `meta` of a pin that others asked for: the request.
+pub const META_REQUEST: &str = "request";
 /// See [`META_ASSET`].
 pub const META_NODE: &str = "node";
 

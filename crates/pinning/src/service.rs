@@ -21,7 +21,7 @@ use cidcast_ipfs::swarm::SwarmHandle;
 use cidcast_runtime::{Clock, Shutdown, random_u128};
 use cidcast_store::{Audience, Holder, ParseHolderError, Store};
 use cidcast_types::PinRequestId;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 
 pub use metrics::ServiceMetrics;
 
@@ -64,6 +64,8 @@ struct Inner {
     /// that is given up meanwhile.
     turn: Mutex<()>,
     news: Notify,
+    /// How often requests have become complete or have gone.
+    changes: watch::Sender<u64>,
 }
 
 /// The service could not do what it was asked.
@@ -99,6 +101,7 @@ impl PinningService {
             parts,
             turn: Mutex::new(()),
             news: Notify::new(),
+            changes: watch::Sender::new(0),
         });
         let (worker, token) = (Arc::clone(&inner), shutdown.token().clone());
         shutdown.spawn("pinning service", async move {
@@ -120,7 +123,9 @@ impl PinningService {
         wanted: &Requested,
         replaced: Option<PinRequestId>,
     ) -> Result<PinRequest, ServiceError> {
-        let Inner { parts, turn, news } = &*self.inner;
+        let Inner {
+            parts, turn, news, ..
+        } = &*self.inner;
         let now = parts.clock.now();
         let id = PinRequestId::from_parts(now, random_u128());
         let turn = turn.lock().await;
@@ -158,7 +163,9 @@ impl PinningService {
     ///
     /// [`ServiceError`], also if there is no such request.
     pub async fn remove(&self, id: PinRequestId) -> Result<(), ServiceError> {
-        let Inner { parts, turn, news } = &*self.inner;
+        let Inner {
+            parts, turn, news, ..
+        } = &*self.inner;
         let turn = turn.lock().await;
         if !parts.catalog.give_up_pin_request(id).await? {
             return Err(RequestError::NoSuchRequest(id).into());
@@ -167,6 +174,12 @@ impl PinningService {
         // From here on nobody sees it; the pin goes in the loop, also after a restart.
         news.notify_one();
         Ok(())
+    }
+
+    /// Changes whenever requests have become complete or have gone.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
     }
 
     /// Multiaddresses at which this node takes blocks.

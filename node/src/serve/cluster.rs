@@ -16,6 +16,7 @@ use cidcast_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use super::network::Reachable;
 use crate::config::{ByteSize, Config, DataDir, Engine};
@@ -78,6 +79,23 @@ pub(super) fn follow_assets(cluster: Cluster, mut events: Receiver<Event>, shutd
         }
     };
     shutdown.spawn("cluster assets", async move {
+        token.run_until_cancelled_owned(work).await
+    });
+}
+
+/// Tells the cluster whenever pins that others asked for have.
+pub(super) fn follow_requests(
+    cluster: Cluster,
+    mut changes: watch::Receiver<u64>,
+    shutdown: &Shutdown,
+) {
+    let token = shutdown.token().clone();
+    let work = async move {
+        while changes.changed().await.is_ok() {
+            cluster.assets_changed();
+        }
+    };
+    shutdown.spawn("cluster requests", async move {
         token.run_until_cancelled_owned(work).await
     });
 }

@@ -151,6 +151,7 @@ async fn open(
     cluster::follow_assets(cluster.clone(), ingest.events(), &exchange_tasks);
     let events = ingest.events();
     let remotes = pinning::keep_elsewhere(config, parts, events, registry, &exchange_tasks).await?;
+    cluster::follow_requests(cluster.clone(), service.changes(), &exchange_tasks);
     cluster::follow_remotes(cluster.clone(), remotes.clone(), &exchange_tasks);
     let feeds = discovery.feeds().clone();
     discovery::follow_assets(feeds, ingest.events(), &exchange_tasks);

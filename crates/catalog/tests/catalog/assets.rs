@@ -1,6 +1,6 @@
 //! Making, changing and deleting assets.
 
-use cidcast_catalog::{CatalogError, ChangeError, NewUpload, Patch, WishAudience};
+use cidcast_catalog::{CatalogError, ChangeError, NewUpload, Patch, WishAudience, Wisher};
 use cidcast_types::{AssetState, Visibility};
 
 use crate::given::{asset, asset_id, at, catalog, cid, root, upload_id};
@@ -195,6 +195,11 @@ async fn what_assets_ask_of_a_cluster_is_asked_once_and_taken_back_when_they_go(
     catalog.delete(&asset_id(1)).await.unwrap();
     assert_eq!(catalog.old_wishes(9).await.unwrap(), again);
     // The other asset has the same package.
-    assert!(!catalog.forget_wish(asset_id(1), &root(50)).await.unwrap());
-    assert!(catalog.forget_wish(asset_id(2), &root(50)).await.unwrap());
+    let root = root(50).cid();
+    let forget = async |n| {
+        let wisher = Wisher::Asset(asset_id(n));
+        catalog.forget_wish(&wisher, &root).await.unwrap()
+    };
+    assert!(!forget(1).await);
+    assert!(forget(2).await);
 }

@@ -1,14 +1,14 @@
-//! What this node's assets ask of the pinset: each that is ready is kept by the cluster, and let go
-//! of when it is deleted.
+//! What this node's assets, and those who pin here, ask of the pinset: each that is ready is kept by
+//! the cluster, and let go of when it is deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cidcast_announce::cluster::{ClusterOp, PinAudience, PinSpec};
-use cidcast_catalog::{Wish, WishAudience};
+use cidcast_catalog::{Wish, WishAudience, Wisher};
 
 use super::seat::Seat;
-use super::{ClusterError, META_ASSET, META_NODE};
+use super::{ClusterError, META_ASSET, META_NODE, META_REQUEST};
 
 /// Events come in bursts: an upload changes its asset many times.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -49,8 +49,8 @@ impl Seat {
                 break;
             }
             for wish in old {
-                let root = wish.root.cid();
-                let is_last = catalog.forget_wish(wish.asset, &wish.root).await?;
+                let root = wish.root;
+                let is_last = catalog.forget_wish(&wish.wisher, &root).await?;
                 if is_last && self.is_own(&wish) {
                     self.sign(|machine, now| machine.unpin_root(now, root))
                         .await?;
@@ -74,14 +74,14 @@ impl Seat {
     fn is_own(&self, wish: &Wish) -> bool {
         let me = self.me.to_string();
         self.with(|machine| {
-            let spec = machine.spec(&wish.root.cid());
+            let spec = machine.spec(&wish.root);
             spec.is_some_and(|spec| spec.meta.get(META_NODE) == Some(&me))
         })
     }
 
     /// What brings the pinset to what an asset asks for; none if it is so, or somebody else's.
     fn op_of(&self, wish: &Wish) -> Option<ClusterOp> {
-        let (root, me) = (wish.root.cid(), self.me.to_string());
+        let (root, me) = (wish.root, self.me.to_string());
         let audience = match wish.audience {
             WishAudience::Members => PinAudience::Members,
             WishAudience::Anyone => PinAudience::Anyone,
@@ -93,11 +93,23 @@ impl Seat {
             None => PinSpec::new(self.settings.copies),
         };
         let before = spec.clone();
-        spec.audience = audience;
+        match &wish.wisher {
+            Wisher::Asset(asset) => {
+                spec.audience = audience;
+                spec.meta.insert(META_ASSET.to_owned(), asset.to_string());
+            }
+            Wisher::Request(request) => {
+                // An own asset may have the same root, and be for more.
+                if !spec.meta.contains_key(META_ASSET) || audience == PinAudience::Anyone {
+                    spec.audience = audience;
+                }
+                spec.meta.insert(META_REQUEST.to_owned(), request.to_string());
+            }
+        }
         let name: String = wish.title.chars().take(NAME).collect();
-        spec.name = (!name.is_empty()).then_some(name);
-        spec.meta
-            .insert(META_ASSET.to_owned(), wish.asset.to_string());
+        if !name.is_empty() {
+            spec.name = Some(name);
+        }
         spec.meta.insert(META_NODE.to_owned(), me);
         (spec != before).then(|| ClusterOp::Pin {
             root,

@@ -71,6 +71,7 @@ impl Inner {
         for Leaving { id, cid } in catalog.leaving_pin_requests(LEAVING).await? {
             self.parts.pinner.remove(holder(id)?, cid).await?;
             catalog.forget_pin_request(id).await?;
+            self.changes.send_modify(|count| *count += 1);
         }
         Ok(origins)
     }
@@ -114,6 +115,7 @@ impl Inner {
         }
         if !said.is_empty() {
             self.parts.catalog.settle_pin_requests(&said).await?;
+            self.changes.send_modify(|count| *count += 1);
         }
         Ok(origins)
     }
