@@ -107,8 +107,8 @@ pub(crate) use peers::{ConnectRequest, PeerList, PeerView, PingRequest, PingTime
 pub(crate) use pins::{AudienceName, MemberPin, PinList, PinRequest, PinStatus, PinView};
 pub(crate) use problem::{Document, Problem, type_of};
 pub(crate) use remotes::{
-    ArchivedList, ArchivedView, RemoteList, RemotePeerList, RemotePinList, RemotePinRequest,
-    RemotePinView,
+    ArchivedList, ArchivedView, RemoteList, RemotePeerList, RemotePeerView, RemotePinList,
+    RemotePinRequest, RemotePinView,
 };
 pub(crate) use store::{Imported, VerifyView};
 pub(crate) use web::file as web_file;

@@ -125,7 +125,6 @@ async fn what_others_pin_at_a_member_is_kept_by_the_cluster_until_they_let_go() 
     let file = file.to_str().unwrap();
     let stranger = stage.node_named("stranger", "").await;
     run_quietly(&stranger, &["store", "import", file, "--holder", "hand"]);
-    connect(&one, &stranger).await;
     let origins = [address(&stranger).await];
     let asked = json!({ "cid": root, "name": "asked", "origins": origins });
     let request = one.http().post(one.api("/psa/pins")).bearer_auth(&token);
@@ -133,7 +132,10 @@ async fn what_others_pin_at_a_member_is_kept_by_the_cluster_until_they_let_go() 
     assert_eq!(answer.status(), 202);
     let asked: Value = answer.json().await.unwrap();
     let pin = until_copies(&two, &root, 2).await;
-    assert_eq!((&pin["name"], &pin["audience"]), (&json!("asked"), &json!("anyone")));
+    assert_eq!(
+        (&pin["name"], &pin["audience"]),
+        (&json!("asked"), &json!("anyone"))
+    );
     assert_eq!(pin["meta"]["request"], asked["requestid"]);
 
     let gone = format!("/psa/pins/{}", asked["requestid"].as_str().unwrap());

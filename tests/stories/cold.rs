@@ -71,7 +71,10 @@ async fn a_node_that_lost_everything_gets_it_back_from_object_storage() {
     let node = stage.node_named("node", &config).await;
     let asset = node.upload(&clip::shipped()).await.unwrap();
     let root = root(&node.ready(&id(&asset)).await.unwrap());
-    let pins = pins_become(&node, |pins| pins.len() == 1 && pins[0]["state"] == "pinned").await;
+    let pins = pins_become(&node, |pins| {
+        pins.len() == 1 && pins[0]["state"] == "pinned"
+    })
+    .await;
     assert_eq!(pins[0]["cid"], root);
     let before = export(&node, &root, &stage.path().join("before.car"));
     // What is there is read by any tool: CARs with the root in their header.
@@ -100,7 +103,10 @@ async fn a_node_that_lost_everything_gets_it_back_from_object_storage() {
     pins_become(&node, <[Value]>::is_empty).await;
     assert!(!folder.join("manifest.json").exists(), "{folder:?}");
     let said = run(&["pin", "restore", "cold", &root]);
-    assert!(said.code != Some(0) && said.err.contains("--list"), "{said:?}");
+    assert!(
+        said.code != Some(0) && said.err.contains("--list"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]
@@ -115,5 +121,8 @@ async fn storage_that_refuses_is_asked_again_later_and_says_why() {
     assert!(error.contains("token"), "{error}");
     assert!(pins[0]["next_at"].is_u64(), "{pins:?}");
     let said = cli(node.data_dir(), &["pin", "restore", "cold", "--list"]).unwrap();
-    assert!(said.code != Some(0) && said.err.contains("token"), "{said:?}");
+    assert!(
+        said.code != Some(0) && said.err.contains("token"),
+        "{said:?}"
+    );
 }

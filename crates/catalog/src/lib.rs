@@ -84,7 +84,9 @@ pub use followers::{FollowSaid, Follower, FollowerChange, FollowerState, MAX_FOL
 pub use follows::{FollowError, MAX_FOLLOWS};
 pub use known_nodes::{KnownNode, MAX_KNOWN_NODES, NodeSource};
 pub use list::{Cursor, ListQuery, MAX_PAGE, Page, ParseCursorError};
-pub use remote_pin::{RemoteAudience, RemoteCount, RemoteNote, RemotePin, RemoteReplica, WantedRemote};
+pub use remote_pin::{
+    RemoteAudience, RemoteCount, RemoteNote, RemotePin, RemoteReplica, WantedRemote,
+};
 pub use removed::Removed;
 pub use replica::{
     AssetOf, FailedAttempt, HeldPackage, KeepReason, Renditions, Replica, ReplicaProgress,

@@ -10,8 +10,8 @@
 
 mod archived;
 mod metrics;
-mod replicas;
 mod note;
+mod replicas;
 mod service;
 mod wanted;
 mod work;
@@ -104,10 +104,16 @@ pub enum RemoteError {
     },
     /// It could not be asked.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(Box<CallError>),
     /// The database failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl From<CallError> for RemoteError {
+    fn from(error: CallError) -> Self {
+        Self::Call(Box::new(error))
+    }
 }
 
 impl Remotes {

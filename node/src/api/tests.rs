@@ -166,7 +166,7 @@ impl TestNode {
         let service = service(&catalog, &store, &pinner, &swarm, &shutdown);
         let parts = (&catalog, &store, &pinner, &swarm, &network);
         let cluster = cluster(dir.path(), parts, &shutdown).await;
-        let remotes = remotes(&catalog, &network, &swarm, &shutdown);
+        let remotes = remotes((&catalog, &store), &network, &swarm, &shutdown);
         let provider = Provider::start(&swarm, ProviderSettings::default(), &shutdown);
         let rules = rules(tokens, Metrics::register(&mut registry));
         let api = Api {
@@ -312,15 +312,21 @@ fn discovery(
 }
 
 /// No service keeps anything for it.
-fn remotes(catalog: &Catalog, network: &Network, swarm: &Swarm, shutdown: &Shutdown) -> Remotes {
+fn remotes(
+    (catalog, store): (&Catalog, &Store),
+    network: &Network,
+    swarm: &Swarm,
+    shutdown: &Shutdown,
+) -> Remotes {
     let parts = RemoteParts {
         catalog: catalog.clone(),
+        store: store.clone(),
         http: network.http().clone(),
         swarm: swarm.handle(),
         clock: Clock::System,
         metrics: RemoteMetrics::default(),
     };
-    Remotes::start(parts, Vec::new(), shutdown)
+    Remotes::start(parts, Vec::new(), shutdown).unwrap()
 }
 
 async fn cluster(

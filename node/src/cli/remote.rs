@@ -10,9 +10,7 @@ use super::args::RestoreArgs;
 use super::client::Client;
 use super::failure::{Failure, Kind};
 use super::output::{size, table};
-use crate::api::{
-    ArchivedList, ArchivedView, RemotePinList, RemotePinRequest, RemotePinView,
-};
+use crate::api::{ArchivedList, ArchivedView, RemotePinList, RemotePinRequest, RemotePinView};
 
 /// How often to look how far a pin is: the node asks the service no more often.
 const INTERVAL: Duration = Duration::from_millis(500);

@@ -106,9 +106,8 @@ fn check_replication(config: &Config, findings: &mut Findings) {
 fn check_engine(config: &Config, findings: &mut Findings) {
     let cluster = &config.cluster;
     let Some(service) = config.cluster_service() else {
-        let has_none = cluster.endpoint.is_none()
-            && cluster.token.is_none()
-            && cluster.token_file.is_none();
+        let has_none =
+            cluster.endpoint.is_none() && cluster.token.is_none() && cluster.token_file.is_none();
         findings.unless(
             has_none,
             "cluster.endpoint",
@@ -125,7 +124,11 @@ fn check_engine(config: &Config, findings: &mut Findings) {
         "give a token or a token_file, not both",
     );
     if let Err(error) = service.secret() {
-        findings.unless(false, "cluster.token_file", format!("cannot be read: {error}"));
+        findings.unless(
+            false,
+            "cluster.token_file",
+            format!("cannot be read: {error}"),
+        );
     }
     let mut others = config.pinning.services.iter();
     findings.unless(

@@ -17,9 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::network::Reachable;
-use crate::config::{
-    CLUSTER_SERVICE, Config, Engine, RemoteService, ServiceAssets, ServiceKind,
-};
+use crate::config::{CLUSTER_SERVICE, Config, Engine, RemoteService, ServiceAssets, ServiceKind};
 
 /// Starts what keeps pins for others.
 pub(super) fn serve(

@@ -103,7 +103,8 @@ impl Seat {
                 if !spec.meta.contains_key(META_ASSET) || audience == PinAudience::Anyone {
                     spec.audience = audience;
                 }
-                spec.meta.insert(META_REQUEST.to_owned(), request.to_string());
+                spec.meta
+                    .insert(META_REQUEST.to_owned(), request.to_string());
             }
         }
         let name: String = wish.title.chars().take(NAME).collect();

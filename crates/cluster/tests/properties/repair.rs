@@ -108,14 +108,20 @@ fn what_a_member_that_is_out_said_of_services_counts_no_longer() {
         1,
         &mut other,
         at(1),
-        vec![pin(root(1), 3), elsewhere(root(1), "https://one.example", true)],
+        vec![
+            pin(root(1), 3),
+            elsewhere(root(1), "https://one.example", true),
+        ],
     );
     let mut machine = stage.oriented(at(0));
     let (from, entries) = (stage.node(1), vec![entry]);
     machine.handle(at(2), Event::Entries { from, entries });
     let pinned = machine.pin(&root(1)).unwrap();
     assert_eq!((pinned.allocated.len(), pinned.copies), (2, 1));
-    assert_eq!(pinned.elsewhere, [(stage.node(1), "https://one.example".to_owned())]);
+    assert_eq!(
+        pinned.elsewhere,
+        [(stage.node(1), "https://one.example".to_owned())]
+    );
     let removal = ClusterOp::Remove {
         member: stage.node(1),
         last: Some(0),

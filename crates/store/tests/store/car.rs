@@ -74,7 +74,11 @@ fn a_dag_in_several_cars_comes_back_whole_from_all_of_them_only() {
     copy.export_car(&tree.root, &mut again).unwrap();
     assert_eq!(again, whole[0].bytes);
 
-    let stopped = store.export_cars(&tree.root, 1, |_| Err(std::io::ErrorKind::BrokenPipe.into()));
+    let stopped = store.export_cars(
+        &tree.root,
+        1,
+        |_| Err(std::io::ErrorKind::BrokenPipe.into()),
+    );
     assert!(stopped.is_err());
 }
 

@@ -203,7 +203,10 @@ mod tests {
 
     #[test]
     fn peers_come_one_after_another_or_in_an_array() {
-        let (one, two) = (r#"{"id":"a","peername":"attic"}"#, r#"{"id":"b","error":"down"}"#);
+        let (one, two) = (
+            r#"{"id":"a","peername":"attic"}"#,
+            r#"{"id":"b","error":"down"}"#,
+        );
         for body in [format!("{one}\n{two}\n"), format!("[{one},{two}]")] {
             let peers = read_peers(body.as_bytes()).unwrap();
             assert_eq!((peers.len(), &*peers[0].peername), (2, "attic"));
