@@ -93,7 +93,8 @@ async fn a_service_outside_is_one_of_the_copies_of_a_cluster() {
         let states = pin["members"].as_array().unwrap().iter();
         states.filter(|at| at["state"] == "pinned").count()
     };
-    see(&two, &path, |pin| pin["copies"] == 2 && keepers(pin) == 2).await;
+    until_copies(&two, &root, 2).await;
+    see(&two, &path, |pin| keepers(pin) == 2).await;
 
     // The service takes the place of one of the two, as both see it.
     run_quietly(&one, &["pin", "add", &root, "--remote", "outside"]);
@@ -110,7 +111,7 @@ async fn a_service_outside_is_one_of_the_copies_of_a_cluster() {
 #[tokio::test]
 async fn what_others_pin_at_a_member_is_kept_by_the_cluster_until_they_let_go() {
     let stage = Stage::new();
-    let (one, token, _) = pinning::service_with(&stage, "one", HASTY).await;
+    let (one, token, _) = pinning::service_with(&stage, "one", (HASTY, "write, admin")).await;
     let run_as = |words: &[&str]| {
         let all = [&["--token", &token], words].concat();
         run(&one, &all)

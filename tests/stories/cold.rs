@@ -63,7 +63,8 @@ fn export(node: &Node, root: &str, to: &Path) -> Vec<u8> {
     std::fs::read(to).unwrap()
 }
 
-#[tokio::test]
+// The storage answers while a command waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_lost_everything_gets_it_back_from_object_storage() {
     let stage = Stage::new();
     let storage = storage(&stage.path().join("storage")).await;
@@ -109,7 +110,8 @@ async fn a_node_that_lost_everything_gets_it_back_from_object_storage() {
     );
 }
 
-#[tokio::test]
+// The storage answers while a command waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn storage_that_refuses_is_asked_again_later_and_says_why() {
     let stage = Stage::new();
     let storage = storage(&stage.path().join("storage")).await;

@@ -10,11 +10,15 @@ use crate::stage::{PATIENCE, Stage, id, root, start};
 
 /// A node that keeps pins for whoever has the token; and the token.
 pub(crate) async fn service(stage: &Stage, name: &str) -> (Node, String, String) {
-    service_with(stage, name, "").await
+    service_with(stage, name, ("", "write")).await
 }
 
-/// The same, with more in its configuration.
-pub(crate) async fn service_with(stage: &Stage, name: &str, more: &str) -> (Node, String, String) {
+/// The same, with more in its configuration, and with other scopes.
+pub(crate) async fn service_with(
+    stage: &Stage,
+    name: &str,
+    (more, scopes): (&str, &str),
+) -> (Node, String, String) {
     let said = cli(
         stage.path(),
         &["token", "new", "--scope", "write", "--json"],
@@ -26,7 +30,7 @@ pub(crate) async fn service_with(stage: &Stage, name: &str, more: &str) -> (Node
         made["sha256"].as_str().unwrap(),
     );
     let config =
-        format!("{more}api: {{tokens: [{{name: client, sha256: {hash}, scopes: [write]}}]}}\n");
+        format!("{more}api: {{tokens: [{{name: client, sha256: {hash}, scopes: [{scopes}]}}]}}\n");
     let node = stage.node_named(name, &config).await;
     (node, token.to_owned(), config)
 }
@@ -272,7 +276,8 @@ async fn an_ipfs_cluster_keeps_what_a_node_publishes() {
     assert_eq!(stub.refused(), 0, "every call was authorised");
 }
 
-#[tokio::test]
+// The stub answers while a command waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ipfs_cluster_takes_the_place_of_the_embedded_one() {
     let stage = Stage::new();
     let stub = ClusterStub::start("user:secret").await;
