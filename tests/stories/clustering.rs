@@ -124,10 +124,11 @@ async fn what_others_pin_at_a_member_is_kept_by_the_cluster_until_they_let_go() 
     let file = stage.path().join("asked.car");
     let root = car::of_one(&noise(5, 300_000), &file).await;
     let file = file.to_str().unwrap();
-    let stranger = stage.node_named("stranger", "").await;
-    run_quietly(&stranger, &["store", "import", file, "--holder", "hand"]);
-    let origins = [address(&stranger).await];
-    let asked = json!({ "cid": root, "name": "asked", "origins": origins });
+    let import = [
+        "--token", &token, "store", "import", file, "--holder", "hand",
+    ];
+    run_quietly(&one, &import);
+    let asked = json!({ "cid": root, "name": "asked" });
     let request = one.http().post(one.api("/psa/pins")).bearer_auth(&token);
     let answer = request.json(&asked).send().await.unwrap();
     assert_eq!(answer.status(), 202);
