@@ -95,6 +95,8 @@ export interface NodeInfo {
   addresses?: string[];
   gateway_url?: string;
   encoder?: string;
+  /** What keeps copies on several nodes: embedded or ipfs-cluster. */
+  cluster_engine?: string;
   max_upload_bytes?: number;
   store?: { blocks?: number; bytes?: number; pins?: number; free_bytes?: number };
 }

@@ -8,9 +8,9 @@ import { call } from './api';
 export interface RemoteService {
   name: string;
   endpoint: string;
-  /** psa or ipfs-cluster. */
+  /** psa, ipfs-cluster or s3. */
   kind: string;
-  /** What is pinned there without anybody asking: none, public or all. */
+  /** What is pinned there without anybody asking: none, public, shared or all. */
   assets: string;
   pinned: number;
   waiting: number;
@@ -30,9 +30,21 @@ export interface RemotePin {
   next_at: number | null;
 }
 
+/** A peer of an IPFS Cluster. */
+export interface ClusterPeer {
+  id: string;
+  name: string;
+  version: string;
+  /** Why it does not answer. */
+  error: string | null;
+}
+
 const API = '/api/v1/remotes';
+/** What the IPFS Cluster in place of the embedded engine is called among the services. */
+const CLUSTER = 'cluster';
 
 export const listServices = (signal?: AbortSignal) => call<{ items: RemoteService[] }>('GET', API, { signal });
+export const listClusterPeers = (signal?: AbortSignal) => call<{ items: ClusterPeer[] }>('GET', `${API}/${CLUSTER}/peers`, { signal });
 export const listRemotePins = (signal?: AbortSignal) => call<{ items: RemotePin[] }>('GET', `${API}/pins`, { signal });
 export const remotePinsOf = (cid: string, signal?: AbortSignal) =>
   call<{ items: RemotePin[] }>('GET', `${API}/pins?cid=${encodeURIComponent(cid)}`, { signal });

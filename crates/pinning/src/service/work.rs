@@ -15,6 +15,8 @@ use super::{HOLDER, Inner, ServiceError, audience, holder};
 
 /// How often to look when nobody asks: pins that wait for a place, and origins that are away.
 const TICK: Duration = Duration::from_secs(20);
+/// How soon after a pin has ended.
+const SETTLE: Duration = Duration::from_secs(1);
 /// Pins of this service that may be on their way at once: the pinner's places are for others too.
 const AT_ONCE: usize = 1024;
 /// Requests that are given up in one look.
@@ -35,6 +37,7 @@ impl Inner {
 
     async fn keep_looking(&self, dial: watch::Sender<BTreeSet<String>>) {
         let mut tick = tokio::time::interval(TICK);
+        let mut ended = self.parts.pinner.ended();
         loop {
             match self.settle().await {
                 Ok(origins) if origins.is_empty() => {}
@@ -47,6 +50,8 @@ impl Inner {
             tokio::select! {
                 () = self.news.notified() => {}
                 _ = tick.tick() => {}
+                // Others may end at the same moment.
+                Ok(()) = ended.changed() => tokio::time::sleep(SETTLE).await,
             }
         }
     }
