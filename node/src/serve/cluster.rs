@@ -70,8 +70,19 @@ fn settings(config: &Config) -> ClusterSettings {
     }
 }
 
+/// Tells the cluster what it has to know of the other parts.
+pub(super) fn follow(
+    cluster: &Cluster,
+    (assets, requests, remotes): (Receiver<Event>, watch::Receiver<u64>, Remotes),
+    shutdown: &Shutdown,
+) {
+    follow_assets(cluster.clone(), assets, shutdown);
+    follow_requests(cluster.clone(), requests, shutdown);
+    follow_remotes(cluster.clone(), remotes, shutdown);
+}
+
 /// Tells the cluster whenever an asset has changed. Missed events are as good as any.
-pub(super) fn follow_assets(cluster: Cluster, mut events: Receiver<Event>, shutdown: &Shutdown) {
+fn follow_assets(cluster: Cluster, mut events: Receiver<Event>, shutdown: &Shutdown) {
     let token = shutdown.token().clone();
     let work = async move {
         while !matches!(events.recv().await, Err(RecvError::Closed)) {
@@ -84,11 +95,7 @@ pub(super) fn follow_assets(cluster: Cluster, mut events: Receiver<Event>, shutd
 }
 
 /// Tells the cluster whenever pins that others asked for have.
-pub(super) fn follow_requests(
-    cluster: Cluster,
-    mut changes: watch::Receiver<u64>,
-    shutdown: &Shutdown,
-) {
+fn follow_requests(cluster: Cluster, mut changes: watch::Receiver<u64>, shutdown: &Shutdown) {
     let token = shutdown.token().clone();
     let work = async move {
         while changes.changed().await.is_ok() {
@@ -101,7 +108,7 @@ pub(super) fn follow_requests(
 }
 
 /// Tells the cluster which roots services outside keep for this node.
-pub(super) fn follow_remotes(cluster: Cluster, remotes: Remotes, shutdown: &Shutdown) {
+fn follow_remotes(cluster: Cluster, remotes: Remotes, shutdown: &Shutdown) {
     let token = shutdown.token().clone();
     let mut changes = remotes.changes();
     let work = async move {

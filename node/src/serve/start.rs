@@ -148,13 +148,11 @@ async fn open(
     let parts = (&catalog, &store, &swarm, &reachable);
     let service = pinning::serve(parts, registry, &exchange_tasks);
     let cluster = cluster::start(config, data_dir, parts, registry, &exchange_tasks).await?;
-    cluster::follow_assets(cluster.clone(), ingest.events(), &exchange_tasks);
     let events = ingest.events();
     let remotes = pinning::keep_elsewhere(config, parts, events, registry, &exchange_tasks).await?;
-    cluster::follow_requests(cluster.clone(), service.changes(), &exchange_tasks);
-    cluster::follow_remotes(cluster.clone(), remotes.clone(), &exchange_tasks);
-    let feeds = discovery.feeds().clone();
-    discovery::follow_assets(feeds, ingest.events(), &exchange_tasks);
+    let heard = (ingest.events(), service.changes(), remotes.clone());
+    cluster::follow(&cluster, heard, &exchange_tasks);
+    discovery::follow_assets(discovery.feeds().clone(), ingest.events(), &exchange_tasks);
     Ok((
         Core {
             catalog,

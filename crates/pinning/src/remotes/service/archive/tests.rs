@@ -1,3 +1,5 @@
+//! Roots written to a bucket in memory, and read back.
+
 use std::sync::Arc;
 
 use cidcast_store::StoreSettings;
