@@ -10,6 +10,7 @@
 
 mod announcements;
 mod block_lists;
+mod cluster_vectors;
 mod clusters;
 mod draft;
 mod feeds;

@@ -3,7 +3,7 @@
 //! later one reads.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cidcast_announce::{
@@ -23,8 +23,8 @@ fn file(name: &str) -> Vec<u8> {
     std::fs::read(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn index() -> Vec<Value> {
-    serde_json::from_slice(&file("index.json")).unwrap()
+fn index(folder: &Path) -> Vec<Value> {
+    serde_json::from_slice(&std::fs::read(folder.join("index.json")).unwrap()).unwrap()
 }
 
 fn text<'a>(line: &'a Value, field: &str) -> &'a str {
@@ -32,7 +32,7 @@ fn text<'a>(line: &'a Value, field: &str) -> &'a str {
 }
 
 /// The word of the format page for a refusal.
-fn reason(error: &VerifyError) -> &'static str {
+pub(crate) fn reason(error: &VerifyError) -> &'static str {
     match error {
         VerifyError::TooLarge { .. } => "too-large",
         VerifyError::NotAnEnvelope => "not-an-envelope",
@@ -109,17 +109,18 @@ fn segment(bytes: &[u8]) -> Result<Cid, &'static str> {
     }
 }
 
-fn sha256(bytes: &[u8]) -> cid::multihash::Multihash<64> {
+pub(crate) fn sha256(bytes: &[u8]) -> cid::multihash::Multihash<64> {
     use multihash_codetable::MultihashDigest;
     multihash_codetable::Code::Sha2_256.digest(bytes)
 }
 
-#[test]
-fn every_vector_reads_as_its_index_says() {
+/// Reads every vector of a folder, and compares with its index.
+pub(crate) fn check_vectors(folder: &Path, read: fn(&str, &[u8]) -> Result<Cid, &'static str>) {
     let mut complaints = Vec::new();
-    for line in index() {
+    for line in index(folder) {
         let name = text(&line, "file");
-        let found = read(text(&line, "kind"), &file(name));
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let found = read(text(&line, "kind"), &bytes);
         let found = found.map(|cid| {
             let bytes = cid.to_bytes();
             bytes
@@ -140,13 +141,13 @@ fn every_vector_reads_as_its_index_says() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-#[test]
-fn every_file_is_in_the_index() {
-    let listed: BTreeSet<String> = index()
+/// Compares the files of a folder with its index.
+pub(crate) fn check_files(folder: &Path) {
+    let listed: BTreeSet<String> = index(folder)
         .iter()
         .map(|line| text(line, "file").to_owned())
         .collect();
-    let found: BTreeSet<String> = std::fs::read_dir(folder())
+    let found: BTreeSet<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name != "index.json")
@@ -170,12 +171,27 @@ fn the_feed_of_the_vectors_adds_up_to_its_snapshot() {
 }
 
 #[test]
+fn every_vector_reads_as_its_index_says() {
+    check_vectors(&folder(), read);
+}
+
+#[test]
+fn every_file_is_in_the_index() {
+    check_files(&folder());
+}
+
+#[test]
 fn a_second_reader_in_another_language_agrees() {
-    let program = folder().join("../../announcements/check_vectors.py");
+    second_reader(&folder());
+}
+
+/// Has the second implementation read every vector of a folder.
+pub(crate) fn second_reader(folder: &Path) {
+    let program = folder.join("../../announcements/check_vectors.py");
     let run = Command::new("python3")
         .arg("-B") // writes no cache beside the sources
         .arg(program)
-        .arg(folder())
+        .arg(folder)
         .output();
     match run {
         Ok(output) => assert!(
