@@ -114,7 +114,7 @@ impl Catalog {
         let rows = sqlx::query!(
             "SELECT w.wisher, w.root, w.title, w.audience FROM cluster_wishes w
              LEFT JOIN assets a ON a.id = w.wisher
-             LEFT JOIN psa_pins p ON w.wisher = 'psa/' || p.request
+             LEFT JOIN psa_pins p ON w.wisher LIKE 'psa/%' AND p.request = substr(w.wisher, 5)
              WHERE (a.id IS NULL AND p.id IS NULL)
                  OR (a.root IS NOT NULL AND a.root <> w.root) LIMIT ?",
             limit
