@@ -2,22 +2,24 @@
 //! are as hostile as a member likes. What is accepted is written the same again.
 #![no_main]
 
+mod sealing;
+
 use cidcast_announce::NodeKey;
 use cidcast_announce::cluster::{ClusterOp, Entry, EntryDraft, Heartbeat, Invitation};
-use ed25519_dalek::Signer;
 use libfuzzer_sys::fuzz_target;
+use sealing::sealed;
 
 /// The member of the seeds.
 const NODE: [u8; 32] = [3; 32];
 
 fuzz_target!(|data: &[u8]| {
-    for bytes in [data.to_vec(), sealed("cidcast-cluster-log-v1", data)] {
+    for bytes in [data.to_vec(), sealed("cidcast-cluster-log-v1", NODE, data)] {
         if let Ok(read) = Entry::verify(&bytes) {
             assert_eq!(read.bytes(), &bytes);
             entry(&read);
         }
     }
-    for bytes in [data.to_vec(), sealed("cidcast-cluster-heartbeat-v1", data)] {
+    for bytes in [data.to_vec(), sealed("cidcast-cluster-heartbeat-v1", NODE, data)] {
         if let Ok(read) = Heartbeat::verify(&bytes) {
             assert_eq!(read.bytes(), &bytes);
             if read.node() == NodeKey::from_seed(NODE).node() {
@@ -26,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    for bytes in [data.to_vec(), sealed("cidcast-cluster-invitation-v1", data)] {
+    for bytes in [data.to_vec(), sealed("cidcast-cluster-invitation-v1", NODE, data)] {
         if let Ok(read) = Invitation::verify(&bytes) {
             assert_eq!(read.to_string().parse().ok().as_ref(), Some(&read));
         }
@@ -52,16 +54,4 @@ fn entry(read: &Entry) {
     };
     let again = Entry::sign(&NodeKey::from_seed(NODE), draft);
     assert_eq!(again.expect("within bounds").bytes(), read.bytes());
-}
-
-fn sealed(domain: &str, body: &[u8]) -> Vec<u8> {
-    let key = ed25519_dalek::SigningKey::from_bytes(&NODE);
-    let signature = key.sign(&[domain.as_bytes(), &[0], body].concat());
-    [
-        b"\xa2\x63sig\x58\x40".as_slice(),
-        &signature.to_bytes(),
-        b"\x64body",
-        body,
-    ]
-    .concat()
 }

@@ -3,11 +3,13 @@
 //! the same again.
 #![no_main]
 
+mod sealing;
+
 use cidcast_announce::{
     Announcement, BlockList, BlockListDraft, Draft, NodeKey, Notice, Op, SigningKey,
 };
-use ed25519_dalek::Signer;
 use libfuzzer_sys::fuzz_target;
+use sealing::sealed;
 
 /// The publisher and the node of the seeds.
 const PUBLISHER: [u8; 32] = [1; 32];
@@ -44,16 +46,4 @@ fn announcement(read: &Announcement) {
     };
     let again = Announcement::sign(&SigningKey::from_seed(PUBLISHER), draft);
     assert_eq!(&again.expect("within bounds"), read);
-}
-
-fn sealed(domain: &str, seed: [u8; 32], body: &[u8]) -> Vec<u8> {
-    let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-    let signature = key.sign(&[domain.as_bytes(), &[0], body].concat());
-    [
-        b"\xa2\x63sig\x58\x40".as_slice(),
-        &signature.to_bytes(),
-        b"\x64body",
-        body,
-    ]
-    .concat()
 }

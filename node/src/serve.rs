@@ -9,6 +9,7 @@ mod discovery;
 mod listener;
 mod lock;
 mod network;
+mod news;
 mod open_files;
 mod pinning;
 mod run_file;

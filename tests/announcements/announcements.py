@@ -44,13 +44,18 @@ def read(kind, data):
         usable(body["publisher"])
         check_entries(body["entries"])
         return body
+    body = signed(data, BODIES[kind], SIGNERS[kind], DOMAINS[kind])
+    CONTENTS[kind](body)
+    return body
+
+
+def signed(data, shape, signer, domain):
+    """The body of an envelope, of the shape, signed by the key in its field `signer`."""
     signature, raw = split(data)
     body = parse(raw)
-    fields(body, BODIES[kind])
-    signer = usable(body[SIGNERS[kind]])
-    if not ed25519.verify(signer, DOMAINS[kind] + b"\x00" + raw, signature):
+    fields(body, shape)
+    if not ed25519.verify(usable(body[signer]), domain + b"\x00" + raw, signature):
         raise Refused("signature")
-    CONTENTS[kind](body)
     return body
 
 

@@ -6,12 +6,10 @@ over the test vectors.
 
 import re
 
-import ed25519
 from announcements import (
     MAX_INTEGER,
     Refused,
     depth,
-    fields,
     integer,
     is_bytes,
     is_integer,
@@ -24,8 +22,7 @@ from announcements import (
     need,
     one_of,
     or_null,
-    parse,
-    split,
+    signed,
     text,
     union,
     usable,
@@ -44,12 +41,7 @@ def read(kind, data):
     """The verified content of an entry, a heartbeat or an invitation."""
     if len(data) > LIMITS[kind]:
         raise Refused("too-large")
-    signature, raw = split(data)
-    body = parse(raw)
-    fields(body, BODIES[kind])
-    signer = usable(body[SIGNERS[kind]])
-    if not ed25519.verify(signer, DOMAINS[kind] + b"\x00" + raw, signature):
-        raise Refused("signature")
+    body = signed(data, BODIES[kind], SIGNERS[kind], DOMAINS[kind])
     CONTENTS[kind](body)
     return body
 

@@ -3,16 +3,14 @@
 As with `write_vectors.py`, those of a release are never written again.
 """
 
-import json
 import pathlib
 import sys
 
-import announcements
 import clusters
 import dagcbor
 import ed25519
 from dagcbor import Link
-from write_vectors import AT, BEN, NODE, envelope, link, root
+from write_vectors import AT, BEN, NODE, envelope, link, root, write
 
 ADDRESS = "/ip4/192.0.2.1/tcp/4747/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"
 MEMBER = ed25519.public(BEN)
@@ -194,18 +192,7 @@ def refused():
 
 
 def main(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    index = []
-    for name, kind, data in valid():
-        (folder / f"{name}.dagcbor").write_bytes(data)
-        cid = announcements.cid(data).hex()
-        index.append({"file": f"{name}.dagcbor", "kind": kind, "valid": True, "cid": cid})
-    for name, kind, data, reasons in refused():
-        name = f"refused-{name}.dagcbor"
-        (folder / name).write_bytes(data)
-        index.append({"file": name, "kind": kind, "valid": False, "reasons": reasons})
-    lines = ",\n".join("  " + json.dumps(line) for line in index)
-    (folder / "index.json").write_text(f"[\n{lines}\n]\n")
+    write(folder, valid(), refused())
 
 
 if __name__ == "__main__":

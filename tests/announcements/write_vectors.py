@@ -397,20 +397,25 @@ def other_kinds():
         yield name, "segment", segment(entries), ["field"]
 
 
-def main(folder):
+def write(folder, valid, refused):
+    """Writes vectors, those to be read and those to be refused, and their index."""
     folder.mkdir(parents=True, exist_ok=True)
     index = []
-    for name, kind, data in valid():
+    for name, kind, data in valid:
         (folder / f"{name}.dagcbor").write_bytes(data)
         cid = announcements.cid(data).hex()
         index.append({"file": f"{name}.dagcbor", "kind": kind, "valid": True, "cid": cid})
-    refused = (badly_signed, badly_spelled, badly_shaped, other_kinds)
-    for name, kind, data, reasons in (vector for group in refused for vector in group()):
+    for name, kind, data, reasons in refused:
         name = f"refused-{name}.dagcbor"
         (folder / name).write_bytes(data)
         index.append({"file": name, "kind": kind, "valid": False, "reasons": reasons})
     lines = ",\n".join("  " + json.dumps(line) for line in index)
     (folder / "index.json").write_text(f"[\n{lines}\n]\n")
+
+
+def main(folder):
+    refused = (badly_signed, badly_spelled, badly_shaped, other_kinds)
+    write(folder, valid(), (vector for group in refused for vector in group()))
 
 
 if __name__ == "__main__":

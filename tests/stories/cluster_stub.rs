@@ -27,6 +27,14 @@ struct Pin {
     copies: BTreeSet<String>,
 }
 
+impl Pin {
+    /// What was asked for.
+    fn allocation(&self, cid: &str) -> Json<Value> {
+        Json(json!({ "cid": cid, "name": self.name, "allocations": PEERS,
+            "replication_factor_min": 2, "replication_factor_max": 2 }))
+    }
+}
+
 type Shared = Arc<Mutex<Pins>>;
 
 type Refusal = (StatusCode, Json<Value>);
@@ -117,10 +125,7 @@ async fn pin(
         pin.origins = origins.unwrap_or_default();
         let factor = |bound: &str| query.get(&format!("replication-{bound}")).cloned();
         pin.factor = factor("min").zip(factor("max"));
-        Some(Json(
-            json!({ "cid": cid, "name": pin.name, "allocations": PEERS,
-            "replication_factor_min": 2, "replication_factor_max": 2 }),
-        ))
+        Some(pin.allocation(&cid))
     })
 }
 
@@ -166,10 +171,7 @@ async fn allocation(
 ) -> Result<Json<Value>, Refusal> {
     enter(&pins, &headers, |pins| {
         let pin = pins.pins.get(&cid)?;
-        Some(Json(
-            json!({ "cid": cid, "name": pin.name, "allocations": PEERS,
-            "replication_factor_min": 2, "replication_factor_max": 2 }),
-        ))
+        Some(pin.allocation(&cid))
     })
 }
 

@@ -9,7 +9,7 @@ use crate::publishing::{get, post, see};
 use crate::stage::{Stage, address, connect, id, root, start};
 
 /// Everything that waits, waits shortly.
-const HASTY: &str = "cluster: {heartbeat: 500ms, deadline: 3s, grace: 4s, trim_delay: 3s, \
+pub(crate) const HASTY: &str = "cluster: {heartbeat: 500ms, deadline: 3s, grace: 4s, trim_delay: 3s, \
      audit_interval: 1s, min_copies: 2, max_copies: 2}\nnetwork: {fetch_timeout: 3s}\n";
 
 pub(crate) fn run(node: &Node, arguments: &[&str]) -> Value {

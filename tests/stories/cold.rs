@@ -1,7 +1,6 @@
 //! Object storage keeps what a node has, and a node that has lost everything gets it back.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -13,8 +12,8 @@ use s3s_fs::FileSystem;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::publishing::get;
-use crate::stage::{PATIENCE, Stage, id, root, start};
+use crate::pinning::remote_pins;
+use crate::stage::{Stage, id, root, start};
 
 const KEYS: (&str, &str) = ("AKIDCIDCAST", "a-secret-key");
 
@@ -43,19 +42,6 @@ fn config(storage: &str, secret: &str) -> String {
     )
 }
 
-async fn pins_become(node: &Node, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let began = Instant::now();
-    loop {
-        let pins = get(node, "/api/v1/remotes/pins").await;
-        let pins = pins["items"].as_array().unwrap();
-        if wanted(pins) {
-            return pins.clone();
-        }
-        assert!(began.elapsed() < PATIENCE, "not so: {pins:#?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 fn export(node: &Node, root: &str, to: &Path) -> Vec<u8> {
     let to = to.to_str().unwrap();
     let said = cli(node.data_dir(), &["store", "export", root, "--output", to]).unwrap();
@@ -72,7 +58,7 @@ async fn a_node_that_lost_everything_gets_it_back_from_object_storage() {
     let node = stage.node_named("node", &config).await;
     let asset = node.upload(&clip::shipped()).await.unwrap();
     let root = root(&node.ready(&id(&asset)).await.unwrap());
-    let pins = pins_become(&node, |pins| {
+    let pins = remote_pins(&node, |pins| {
         pins.len() == 1 && pins[0]["state"] == "pinned"
     })
     .await;
@@ -101,7 +87,7 @@ async fn a_node_that_lost_everything_gets_it_back_from_object_storage() {
     assert_eq!(said.code, Some(0), "{said:?}");
     let said = run(&["pin", "rm", &root, "--remote", "cold"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    pins_become(&node, <[Value]>::is_empty).await;
+    remote_pins(&node, <[Value]>::is_empty).await;
     assert!(!folder.join("manifest.json").exists(), "{folder:?}");
     let said = run(&["pin", "restore", "cold", &root]);
     assert!(
@@ -118,7 +104,7 @@ async fn storage_that_refuses_is_asked_again_later_and_says_why() {
     let node = stage.node(&config(&storage, "another-key")).await;
     let asset = node.upload(&clip::shipped()).await.unwrap();
     node.ready(&id(&asset)).await.unwrap();
-    let pins = pins_become(&node, |pins| pins.len() == 1 && pins[0]["state"] == "error").await;
+    let pins = remote_pins(&node, |pins| pins.len() == 1 && pins[0]["state"] == "error").await;
     let error = pins[0]["error"].as_str().unwrap();
     assert!(error.contains("token"), "{error}");
     assert!(pins[0]["next_at"].is_u64(), "{pins:?}");

@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 use cidcast_testkit::{Node, cli, command, noise};
 
 use crate::car;
-use crate::clustering::{join, run, run_quietly};
+use crate::clustering::{HASTY, join, run, run_quietly};
 use crate::publishing::see;
 use crate::stage::{PATIENCE, Stage, start};
-
-const HASTY: &str = "cluster: {heartbeat: 500ms, deadline: 3s, grace: 4s, trim_delay: 3s, \
-     audit_interval: 1s, min_copies: 2, max_copies: 2}\nnetwork: {fetch_timeout: 3s}\n";
 
 /// A root that only this node has, and that it has pinned for the cluster; refused while the node
 /// fetches its own log back.

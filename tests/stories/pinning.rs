@@ -51,7 +51,7 @@ pub(crate) async fn requests(node: &Node, token: &str) -> Vec<Value> {
 }
 
 /// The pins of a node at its services, by root and state, once `is_so`.
-async fn remote_pins(node: &Node, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(crate) async fn remote_pins(node: &Node, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let began = Instant::now();
     loop {
         let text = node.text(&node.api("/api/v1/remotes/pins")).await.unwrap();

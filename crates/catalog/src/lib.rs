@@ -83,7 +83,7 @@ pub use follow::{
 pub use followers::{FollowSaid, Follower, FollowerChange, FollowerState, MAX_FOLLOWERS};
 pub use follows::{FollowError, MAX_FOLLOWS};
 pub use known_nodes::{KnownNode, MAX_KNOWN_NODES, NodeSource};
-pub use list::{Cursor, ListQuery, MAX_PAGE, Page, ParseCursorError};
+pub use list::{Cursor, ListQuery, MAX_PAGE, Page, ParseCursorError, ReadyAssets};
 pub use remote_pin::{
     RemoteAudience, RemoteCount, RemoteNote, RemotePin, RemoteReplica, WantedRemote,
 };

@@ -46,6 +46,47 @@ impl Default for ListQuery {
     }
 }
 
+/// Every ready asset, a page at a time.
+#[derive(Debug)]
+pub struct ReadyAssets<'a> {
+    catalog: &'a Catalog,
+    /// `None`: the last page was given.
+    next: Option<ListQuery>,
+}
+
+impl Catalog {
+    /// Every ready asset, the newest first.
+    pub fn ready_assets(&self) -> ReadyAssets<'_> {
+        let query = ListQuery {
+            state: Some(AssetState::Ready),
+            limit: MAX_PAGE,
+            ..ListQuery::default()
+        };
+        ReadyAssets {
+            catalog: self,
+            next: Some(query),
+        }
+    }
+}
+
+impl ReadyAssets<'_> {
+    /// The next of them; `None`: that was all.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Asset>>, CatalogError> {
+        let Some(query) = self.next.take() else {
+            return Ok(None);
+        };
+        let page = self.catalog.list(&query).await?;
+        self.next = page.next.map(|cursor| ListQuery {
+            cursor: Some(cursor),
+            ..query
+        });
+        Ok(Some(page.items))
+    }
+}
+
 /// Some items, and where the next ones begin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {

@@ -19,15 +19,44 @@ pub(crate) struct Pinset {
     roots: Vec<Root>,
 }
 
+/// What was said about one thing, in order: latest last. As a rule once or twice.
+#[derive(Debug, Clone)]
+struct History<T>(Vec<(Place, T)>);
+
+impl<T> Default for History<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> History<T> {
+    /// Takes what stands at a place, once.
+    fn add(&mut self, place: Place, said: T) {
+        let at = self.0.partition_point(|(other, _)| *other < place);
+        if self.0.get(at).is_none_or(|(other, _)| *other != place) {
+            self.0.insert(at, (place, said));
+        }
+    }
+
+    /// Which of them counts.
+    fn latest(&self, membership: &Membership) -> Option<usize> {
+        let counts = |(place, _): &(Place, T)| membership.is_valid(place);
+        self.0.iter().rposition(counts)
+    }
+
+    fn get(&self, index: usize) -> Option<&(Place, T)> {
+        self.0.get(index)
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Root {
     cid: Cid,
-    /// Latest last. As a rule one or two.
-    ops: Vec<(Place, Option<Box<PinSpec>>)>,
+    ops: History<Option<Box<PinSpec>>>,
     /// Which of them counts.
     valid: Option<usize>,
-    /// What members say of services outside, latest last.
-    said: BTreeMap<(NodeId, String), Vec<(Place, bool)>>,
+    /// What members say of services outside.
+    said: BTreeMap<(NodeId, String), History<bool>>,
     /// Services that keep it, and who says so.
     elsewhere: Vec<(NodeId, String)>,
 }
@@ -42,7 +71,7 @@ impl Pinset {
         self.ids.insert(*cid, id);
         self.roots.push(Root {
             cid: *cid,
-            ops: Vec::new(),
+            ops: History::default(),
             valid: None,
             said: BTreeMap::new(),
             elsewhere: Vec::new(),
@@ -72,10 +101,7 @@ impl Pinset {
     ) -> RootId {
         let id = self.intern(cid);
         if let Some(root) = self.roots.get_mut(id as usize) {
-            let at = root.ops.partition_point(|(other, _)| *other < place);
-            if root.ops.get(at).is_none_or(|(other, _)| *other != place) {
-                root.ops.insert(at, (place, spec));
-            }
+            root.ops.add(place, spec);
             root.settle(membership);
         }
         id
@@ -92,11 +118,7 @@ impl Pinset {
         let id = self.intern(cid);
         if let Some(root) = self.roots.get_mut(id as usize) {
             let said = root.said.entry((place.author, service.to_owned()));
-            let said = said.or_default();
-            let at = said.partition_point(|(other, _)| *other < place);
-            if said.get(at).is_none_or(|(other, _)| *other != place) {
-                said.insert(at, (place, kept));
-            }
+            said.or_default().add(place, kept);
             root.settle(membership);
         }
         id
@@ -146,16 +168,14 @@ impl Pinset {
 
 impl Root {
     fn settle(&mut self, membership: &Membership) {
-        let counts = |(place, _): &(Place, _)| membership.is_valid(place);
-        self.valid = self.ops.iter().rposition(counts);
+        self.valid = self.ops.latest(membership);
         // Nobody looks whether it is still so for those who have gone.
         let of_members = self.said.iter();
         let of_members =
             of_members.filter(|((author, _), _)| membership.members().contains_key(author));
         let kept = of_members.filter(|(_, said)| {
-            let mut said = said.iter().rev();
-            said.find(|(place, _)| membership.is_valid(place))
-                .is_some_and(|(_, kept)| *kept)
+            let latest = said.latest(membership).and_then(|index| said.get(index));
+            latest.is_some_and(|(_, kept)| *kept)
         });
         self.elsewhere = kept.map(|(key, _)| key.clone()).collect();
     }

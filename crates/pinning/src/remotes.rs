@@ -32,7 +32,7 @@ use tokio::sync::{Notify, watch};
 pub use archived::Archived;
 pub use metrics::RemoteMetrics;
 pub use replicas::Replicas;
-use service::{Archive, Service};
+use service::{Archive, Service, Voice};
 pub use service::{
     ArchiveSettingsError, Assets, CallError, ClusterCopy, ClusterPeer, Language, ServiceSettings,
     check_archive,
@@ -284,21 +284,22 @@ impl Remotes {
 impl RemoteParts {
     fn service(&self, settings: ServiceSettings) -> Result<Service, ArchiveSettingsError> {
         let node = self.swarm.peer_id();
-        let archive = match settings.language {
-            Language::S3 => Some(Archive::open(
+        let voice = match settings.language {
+            Language::Psa => Voice::Psa,
+            Language::IpfsCluster => Voice::IpfsCluster,
+            Language::S3 => Voice::S3(Box::new(Archive::open(
                 &settings,
                 self.http.clone(),
                 self.store.clone(),
                 (node.clone(), self.clock.clone()),
-            )?),
-            Language::Psa | Language::IpfsCluster => None,
+            )?)),
         };
         Ok(Service {
             settings,
             http: self.http.clone(),
             node,
             news: Notify::new(),
-            archive,
+            voice,
         })
     }
 }

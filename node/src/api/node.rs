@@ -11,6 +11,7 @@ use super::links::Links;
 use super::peers::ReachView;
 use super::problem::Problem;
 use super::{Api, Shared};
+use crate::config::Engine;
 
 /// One node.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -25,7 +26,8 @@ pub(crate) struct NodeView {
     /// Base URL of the gateway.
     pub(crate) gateway_url: String,
     /// What keeps copies on several nodes: embedded or ipfs-cluster.
-    pub(crate) cluster_engine: String,
+    #[schema(value_type = String)]
+    pub(crate) cluster_engine: Engine,
     /// What encodes.
     pub(crate) encoder: String,
     /// Largest source, in bytes.
@@ -94,7 +96,7 @@ pub(crate) async fn show(
         peer_id: api.facts.peer_id.clone(),
         addresses: api.facts.swarm.clone(),
         gateway_url: links.base().to_owned(),
-        cluster_engine: api.facts.engine.to_string(),
+        cluster_engine: api.facts.engine,
         encoder: api.facts.encoder.clone(),
         max_upload_bytes: api.facts.max_upload_bytes,
         store: stat.into(),

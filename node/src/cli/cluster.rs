@@ -18,10 +18,12 @@ use crate::api::{
     MemberPatch, MemberView, TokenRequest, TokenView,
 };
 
+pub(super) use handed::is_handed_over;
+
 pub(crate) async fn run(context: &Context, command: ClusterCommand) -> Result<ExitCode, Failure> {
     let client = context.client()?;
     let shows = matches!(command, ClusterCommand::Status | ClusterCommand::Peers);
-    if shows && handed::is_handed_over(&client).await? {
+    if shows && is_handed_over(&client).await? {
         handed::show(context, &client).await?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -12,11 +12,12 @@ use reqwest::Method;
 use super::Context;
 use super::args::{PinArgs, PinCommand};
 use super::client::Client;
+use super::cluster::is_handed_over;
 use super::failure::{Failure, Kind};
 use super::output::{size, table};
 use super::remote::{self, Wait};
 use crate::api::{ClusterView, NodeView, PinList, PinRequest, PinStatus, PinView};
-use crate::config::{CLUSTER_SERVICE, Engine};
+use crate::config::CLUSTER_SERVICE;
 
 /// How often to look how far a pin is: as often as a person can read.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -56,8 +57,7 @@ async fn handed_over(client: &Client, mut command: PinCommand) -> Result<PinComm
         }) => service,
         _ => return Ok(command),
     };
-    let node: NodeView = client.get("/api/v1/node").await?;
-    if node.cluster_engine == Engine::IpfsCluster.to_string() {
+    if is_handed_over(client).await? {
         *service = Some(CLUSTER_SERVICE.to_owned());
     }
     Ok(command)

@@ -12,7 +12,7 @@ use cidcast_ipfs::swarm::{
 use cidcast_ipfs::{check_ca_file, check_service};
 use cidcast_pinning::remotes::check_archive;
 
-use super::{CLUSTER_SERVICE, Config, ServiceKind, Token};
+use super::{CLUSTER_SERVICE, Config, RemoteService, ServiceKind, Token};
 
 /// Copies that an announcement can wish for (docs/announcement-format.md).
 const MOST_COPIES: u32 = 1000;
@@ -115,21 +115,7 @@ fn check_engine(config: &Config, findings: &mut Findings) {
         );
         return;
     };
-    if let Err(problem) = check_service(&service.endpoint) {
-        findings.unless(false, "cluster.endpoint", problem.to_string());
-    }
-    findings.unless(
-        service.token.is_none() || service.token_file.is_none(),
-        "cluster.token",
-        "give a token or a token_file, not both",
-    );
-    if let Err(error) = service.secret() {
-        findings.unless(
-            false,
-            "cluster.token_file",
-            format!("cannot be read: {error}"),
-        );
-    }
+    check_access(&service, |name| format!("cluster.{name}"), findings);
     let mut others = config.pinning.services.iter();
     findings.unless(
         others.all(|other| other.name != service.name),
@@ -351,6 +337,29 @@ pub(crate) fn dns_server(text: &str) -> Option<SocketAddr> {
 /// It is said in the logs of a cluster.
 const LONGEST_ENDPOINT: usize = 255;
 
+/// Where a service is, and what it is told; the latter, unless it cannot be read.
+fn check_access(
+    service: &RemoteService,
+    key: impl Fn(&str) -> String,
+    findings: &mut Findings,
+) -> Option<Option<String>> {
+    if let Err(problem) = check_service(&service.endpoint) {
+        findings.unless(false, key("endpoint"), problem.to_string());
+    }
+    findings.unless(
+        service.token.is_none() || service.token_file.is_none(),
+        key("token"),
+        "give a token or a token_file, not both",
+    );
+    match service.secret() {
+        Ok(secret) => Some(secret),
+        Err(error) => {
+            findings.unless(false, key("token_file"), format!("cannot be read: {error}"));
+            None
+        }
+    }
+}
+
 fn check_pinning(config: &Config, findings: &mut Findings) {
     let services = &config.pinning.services;
     for (index, service) in services.iter().enumerate() {
@@ -371,33 +380,24 @@ fn check_pinning(config: &Config, findings: &mut Findings) {
             key("name"),
             format!("`{name}` is the name of another service already"),
         );
-        if let Err(problem) = check_service(&service.endpoint) {
-            findings.unless(false, key("endpoint"), problem.to_string());
-        }
         findings.unless(
             service.endpoint.len() <= LONGEST_ENDPOINT,
             key("endpoint"),
             format!("at most {LONGEST_ENDPOINT} characters"),
         );
-        findings.unless(
-            service.token.is_none() || service.token_file.is_none(),
-            key("token"),
-            "give a token or a token_file, not both",
-        );
-        match service.secret() {
-            Err(error) => {
-                findings.unless(false, key("token_file"), format!("cannot be read: {error}"));
+        let Some(secret) = check_access(service, key, findings) else {
+            continue;
+        };
+        if service.kind == ServiceKind::S3 {
+            if let Err(problem) = check_archive(&service.endpoint, secret.as_deref()) {
+                findings.unless(false, key("kind"), problem.to_string());
             }
-            Ok(secret) if service.kind == ServiceKind::S3 => {
-                let found = check_archive(&service.endpoint, secret.as_deref());
-                let problem = found.err().map(|problem| problem.to_string());
-                findings.unless(problem.is_none(), key("kind"), problem.unwrap_or_default());
-            }
-            Ok(_) => findings.unless(
+        } else {
+            findings.unless(
                 service.region.is_none(),
                 key("region"),
                 "only object storage (kind: s3) has one",
-            ),
+            );
         }
     }
 }

@@ -53,15 +53,6 @@ pub(crate) enum Engine {
     IpfsCluster,
 }
 
-impl std::fmt::Display for Engine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Embedded => "embedded",
-            Self::IpfsCluster => "ipfs-cluster",
-        })
-    }
-}
-
 /// What the IPFS Cluster that takes the place of the embedded engine is called among the services.
 pub(crate) const CLUSTER_SERVICE: &str = "cluster";
 

@@ -15,10 +15,10 @@ use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 use super::network::Reachable;
+use super::news;
 use crate::config::{ByteSize, Config, DataDir, Engine};
 
 /// Changes come in bursts.
@@ -76,22 +76,15 @@ pub(super) fn follow(
     (assets, requests, remotes): (Receiver<Event>, watch::Receiver<u64>, Remotes),
     shutdown: &Shutdown,
 ) {
-    follow_assets(cluster.clone(), assets, shutdown);
+    let told = cluster.clone();
+    news::tell(
+        "cluster assets",
+        assets,
+        move || told.assets_changed(),
+        shutdown,
+    );
     follow_requests(cluster.clone(), requests, shutdown);
     follow_remotes(cluster.clone(), remotes, shutdown);
-}
-
-/// Tells the cluster whenever an asset has changed. Missed events are as good as any.
-fn follow_assets(cluster: Cluster, mut events: Receiver<Event>, shutdown: &Shutdown) {
-    let token = shutdown.token().clone();
-    let work = async move {
-        while !matches!(events.recv().await, Err(RecvError::Closed)) {
-            cluster.assets_changed();
-        }
-    };
-    shutdown.spawn("cluster assets", async move {
-        token.run_until_cancelled_owned(work).await
-    });
 }
 
 /// Tells the cluster whenever pins that others asked for have.

@@ -22,9 +22,9 @@ use cidcast_store::Store;
 use cidcast_types::RootCid;
 use prometheus_client::registry::Registry;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::network::Reachable;
+use super::news;
 use crate::config::{self, ByteSize, Config, DataDir, Followers, Mode, Refused, Switch};
 
 /// The parts that discovery works with.
@@ -162,17 +162,5 @@ fn followers(followers: Followers) -> FollowersRule {
 
 /// Tells the own feed whenever an asset has changed. Ends with `tasks`.
 pub(super) fn follow_assets(feeds: Feeds, events: Receiver<Event>, tasks: &Shutdown) {
-    let token = tasks.token().clone();
-    tasks.spawn("announcing", async move {
-        token
-            .run_until_cancelled_owned(tell_changes(feeds, events))
-            .await
-    });
-}
-
-async fn tell_changes(feeds: Feeds, mut events: Receiver<Event>) {
-    // What was missed is as good as what was heard: the feed compares everything.
-    while !matches!(events.recv().await, Err(RecvError::Closed)) {
-        feeds.changed();
-    }
+    news::tell("announcing", events, move || feeds.changed(), tasks);
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cidcast_catalog::{Catalog, CatalogError, ListQuery, MAX_PAGE};
+use cidcast_catalog::{Catalog, CatalogError};
 use cidcast_exchange::Exchange;
 use cidcast_ingest::{Event, Ingest};
 use cidcast_ipfs::names::Names;
@@ -18,7 +18,7 @@ use cidcast_ipfs::unixfs::read;
 use cidcast_ipfs::{Blocks, Network};
 use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
-use cidcast_types::{AssetState, Cid, RootCid, Visibility};
+use cidcast_types::{Cid, RootCid, Visibility};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -126,14 +126,9 @@ struct Open {
 impl Open {
     async fn cids(&self) -> Result<BTreeSet<Cid>, CatalogError> {
         let mut cids = BTreeSet::new();
-        let mut query = ListQuery {
-            state: Some(AssetState::Ready),
-            limit: MAX_PAGE,
-            ..ListQuery::default()
-        };
-        loop {
-            let page = self.catalog.list(&query).await?;
-            let open = page.items.into_iter();
+        let mut assets = self.catalog.ready_assets();
+        while let Some(page) = assets.next_page().await? {
+            let open = page.into_iter();
             let open = open.filter(|asset| asset.visibility != Visibility::Private);
             for root in open.filter_map(|asset| asset.root) {
                 let root = root.cid();
@@ -141,10 +136,6 @@ impl Open {
                 if self.provide == Provide::Entities {
                     self.add_entities(&root, &mut cids).await;
                 }
-            }
-            match page.next {
-                Some(next) => query.cursor = Some(next),
-                None => break,
             }
         }
         for root in self.catalog.replica_roots().await? {

@@ -14,10 +14,10 @@ use cidcast_runtime::{Clock, Shutdown};
 use cidcast_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::network::Reachable;
-use crate::config::{CLUSTER_SERVICE, Config, Engine, RemoteService, ServiceAssets, ServiceKind};
+use super::news;
+use crate::config::{Config, RemoteService, ServiceAssets, ServiceKind};
 
 /// Starts what keeps pins for others.
 pub(super) fn serve(
@@ -44,15 +44,8 @@ pub(super) async fn keep_elsewhere(
     registry: &mut Registry,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Remotes> {
-    let mut services = config.pinning.services.clone();
-    services.extend(config.cluster_service());
-    let services = tokio::task::spawn_blocking(move || services.iter().map(settings).collect());
-    let services: anyhow::Result<Vec<ServiceSettings>> = services.await?;
-    let mut services = services?;
-    let cluster = services.iter_mut();
-    for service in cluster.filter(|service| is_cluster(config, service)) {
-        service.copies = Some((config.cluster.min_copies, config.cluster.max_copies));
-    }
+    let config = config.clone();
+    let services = tokio::task::spawn_blocking(move || all_settings(&config)).await??;
     let parts = RemoteParts {
         catalog: catalog.clone(),
         store: store.clone(),
@@ -63,24 +56,22 @@ pub(super) async fn keep_elsewhere(
     };
     let remotes = Remotes::start(parts, services, shutdown);
     let remotes = remotes.context("pinning.services")?;
-    let (told, token) = (remotes.clone(), shutdown.token().clone());
-    shutdown.spawn("remote assets", async move {
-        let telling = tell_changes(told, events);
-        token.run_until_cancelled_owned(telling).await
-    });
+    let told = remotes.clone();
+    news::tell("remote assets", events, move || told.changed(), shutdown);
     Ok(remotes)
 }
 
-/// Whether a service is the IPFS Cluster in place of the embedded engine.
-fn is_cluster(config: &Config, service: &ServiceSettings) -> bool {
-    config.cluster.engine == Engine::IpfsCluster && service.name == CLUSTER_SERVICE
-}
-
-async fn tell_changes(remotes: Remotes, mut events: Receiver<Event>) {
-    // What was missed is as good as what was heard: everything is compared.
-    while !matches!(events.recv().await, Err(RecvError::Closed)) {
-        remotes.changed();
+/// Every service, the IPFS Cluster in place of the embedded engine among them.
+fn all_settings(config: &Config) -> anyhow::Result<Vec<ServiceSettings>> {
+    let services = config.pinning.services.iter().map(settings);
+    let mut services: Vec<_> = services.collect::<anyhow::Result<_>>()?;
+    if let Some(cluster) = config.cluster_service() {
+        services.push(ServiceSettings {
+            copies: Some((config.cluster.min_copies, config.cluster.max_copies)),
+            ..settings(&cluster)?
+        });
     }
+    Ok(services)
 }
 
 fn settings(service: &RemoteService) -> anyhow::Result<ServiceSettings> {

@@ -55,8 +55,7 @@ impl Remotes {
     }
 
     fn archive(&self, service: &str) -> Result<&Archive, RemoteError> {
-        let found = self.inner.service(service)?;
-        let archive = found.archive.as_ref();
+        let archive = self.inner.service(service)?.archive();
         archive.ok_or_else(|| RemoteError::NoArchive(service.to_owned()))
     }
 }

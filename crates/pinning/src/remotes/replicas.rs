@@ -33,7 +33,7 @@ impl Remotes {
                 continue;
             };
             // A cold replica comes in addition: nobody plays from it.
-            if service.archive.is_some() {
+            if service.archive().is_some() {
                 continue;
             }
             let replica = (row.cid, service.settings.endpoint.clone());

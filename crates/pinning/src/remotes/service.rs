@@ -151,35 +151,49 @@ pub(super) struct Service {
     pub(super) node: String,
     /// Rows of this service have changed.
     pub(super) news: Notify,
-    /// Of object storage.
-    pub(super) archive: Option<Archive>,
+    pub(super) voice: Voice,
+}
+
+/// How a service is spoken to: [`Language`], with what it takes.
+pub(super) enum Voice {
+    Psa,
+    IpfsCluster,
+    S3(Box<Archive>),
 }
 
 impl Service {
     /// Asks for a pin, unless the service has it already.
     pub(super) async fn pin(&self, pin: &RemotePin, origins: &[String]) -> Result<Said, CallError> {
-        match (&self.archive, self.settings.language) {
-            (Some(archive), _) => archive.pin(pin).await,
-            (None, Language::IpfsCluster) => ipfs_cluster::pin(self, pin, origins).await,
-            (None, _) => psa::pin(self, pin, origins).await,
+        match &self.voice {
+            Voice::Psa => psa::pin(self, pin, origins).await,
+            Voice::IpfsCluster => ipfs_cluster::pin(self, pin, origins).await,
+            Voice::S3(archive) => archive.pin(pin).await,
         }
     }
 
     /// Asks where a pin stands.
     pub(super) async fn look(&self, pin: &RemotePin) -> Result<Said, CallError> {
-        match (&self.archive, self.settings.language) {
-            (Some(archive), _) => archive.look(pin).await,
-            (None, Language::IpfsCluster) => ipfs_cluster::look(self, pin).await,
-            (None, _) => psa::look(self, pin).await,
+        match &self.voice {
+            Voice::Psa => psa::look(self, pin).await,
+            Voice::IpfsCluster => ipfs_cluster::look(self, pin).await,
+            Voice::S3(archive) => archive.look(pin).await,
         }
     }
 
     /// Gives a pin up. One that the service does not know is no error.
     pub(super) async fn unpin(&self, pin: &RemotePin) -> Result<(), CallError> {
-        match (&self.archive, self.settings.language) {
-            (Some(archive), _) => archive.unpin(pin).await,
-            (None, Language::IpfsCluster) => ipfs_cluster::unpin(self, pin).await,
-            (None, _) => psa::unpin(self, pin).await,
+        match &self.voice {
+            Voice::Psa => psa::unpin(self, pin).await,
+            Voice::IpfsCluster => ipfs_cluster::unpin(self, pin).await,
+            Voice::S3(archive) => archive.unpin(pin).await,
+        }
+    }
+
+    /// The object storage, if it is one.
+    pub(super) fn archive(&self) -> Option<&Archive> {
+        match &self.voice {
+            Voice::S3(archive) => Some(archive),
+            Voice::Psa | Voice::IpfsCluster => None,
         }
     }
 
@@ -229,17 +243,17 @@ pub struct ClusterCopy {
 impl Service {
     /// The peers of an IPFS Cluster; `None`: it is none.
     pub(super) async fn peers(&self) -> Result<Option<Vec<ClusterPeer>>, CallError> {
-        match self.settings.language {
-            Language::IpfsCluster => ipfs_cluster::peers(self).await.map(Some),
-            Language::Psa | Language::S3 => Ok(None),
+        match &self.voice {
+            Voice::IpfsCluster => ipfs_cluster::peers(self).await.map(Some),
+            Voice::Psa | Voice::S3(_) => Ok(None),
         }
     }
 
     /// Where a root stands at the peers of an IPFS Cluster that keep it; nowhere else.
     pub(super) async fn copies(&self, cid: &Cid) -> Result<Vec<ClusterCopy>, CallError> {
-        match self.settings.language {
-            Language::IpfsCluster => ipfs_cluster::copies(self, cid).await,
-            Language::Psa | Language::S3 => Ok(Vec::new()),
+        match &self.voice {
+            Voice::IpfsCluster => ipfs_cluster::copies(self, cid).await,
+            Voice::Psa | Voice::S3(_) => Ok(Vec::new()),
         }
     }
 }

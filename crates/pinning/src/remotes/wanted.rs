@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use cidcast_catalog::{Asset, CatalogError, ListQuery, MAX_PAGE, RemoteAudience, WantedRemote};
-use cidcast_types::{AssetState, Cid, Visibility};
+use cidcast_catalog::{Asset, CatalogError, RemoteAudience, WantedRemote};
+use cidcast_types::{Cid, Visibility};
 
 use super::Inner;
 use super::service::Assets;
@@ -55,18 +55,10 @@ impl Inner {
     ) -> Result<(Vec<WantedRemote>, HashMap<Cid, RemoteAudience>), CatalogError> {
         let mut wanted = BTreeMap::new();
         let mut audiences = HashMap::new();
-        let mut query = ListQuery {
-            state: Some(AssetState::Ready),
-            limit: MAX_PAGE,
-            ..ListQuery::default()
-        };
-        loop {
-            let page = self.catalog.list(&query).await?;
-            for (asset, root) in page
-                .items
-                .iter()
-                .filter_map(|asset| Some((asset, asset.root?)))
-            {
+        let mut assets = self.catalog.ready_assets();
+        while let Some(page) = assets.next_page().await? {
+            let packaged = page.iter();
+            for (asset, root) in packaged.filter_map(|asset| Some((asset, asset.root?))) {
                 // Two assets may have one package: it is for all that any of them is for.
                 let audience = audience_of(asset.visibility);
                 let known = audiences.entry(root.cid()).or_insert(audience);
@@ -74,10 +66,6 @@ impl Inner {
                 for one in self.wanted_of(asset, root.cid()) {
                     wanted.insert((one.service.clone(), root.cid().to_string()), one);
                 }
-            }
-            match page.next {
-                Some(next) => query.cursor = Some(next),
-                None => break,
             }
         }
         let mut wanted: Vec<WantedRemote> = wanted.into_values().collect();

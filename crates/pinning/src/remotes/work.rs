@@ -103,7 +103,7 @@ impl Inner {
             PinState::Error => match pin.request {
                 None => true,
                 // Only what is missing is written.
-                Some(_) if service.archive.is_some() => true,
+                Some(_) if service.archive().is_some() => true,
                 Some(_) => {
                     let said = service.look(pin).await?;
                     if matches!(said.state, There::OnItsWay | There::Pinned) {

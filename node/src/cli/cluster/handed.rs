@@ -19,9 +19,10 @@ struct Handed {
     peers: Vec<RemotePeerView>,
 }
 
-pub(super) async fn is_handed_over(client: &Client) -> Result<bool, Failure> {
+/// Whether the node hands its pins to an IPFS Cluster.
+pub(in crate::cli) async fn is_handed_over(client: &Client) -> Result<bool, Failure> {
     let node: NodeView = client.get("/api/v1/node").await?;
-    Ok(node.cluster_engine == Engine::IpfsCluster.to_string())
+    Ok(node.cluster_engine == Engine::IpfsCluster)
 }
 
 /// Shows its peers, and how many pins of this node it has.
